@@ -1,0 +1,1 @@
+"""The first floor: whether a version may go out."""

@@ -1,0 +1,45 @@
+"""One run of a sparse autoencoder over a prompt suite, for one model version."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from assessments.models.instrument import PromptSuite, Sae, WatchList
+from assessments.states import SCAN
+from compliance.models import LeasedWork, ModelVersion, Public, Subject
+
+
+class Scan(Public, LeasedWork):
+    """What was asked is pinned on the row; what was found hangs on it."""
+
+    kind = "scan"
+    MACHINE = SCAN
+    TASK = "assessments.run_scan"
+    QUEUE = "scans"
+
+    version = models.ForeignKey(ModelVersion, models.PROTECT, related_name="scans")
+    sae = models.ForeignKey(Sae, models.PROTECT, related_name="scans")
+    watchlist = models.ForeignKey(WatchList, models.PROTECT, related_name="scans")
+    suite = models.ForeignKey(PromptSuite, models.PROTECT, related_name="scans")
+    seed = models.PositiveIntegerField(default=0)
+    requested_by = models.ForeignKey("compliance.User", models.PROTECT, null=True, related_name="+")
+    requested_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    stage = models.CharField(max_length=40, blank=True, default="")
+    n_done = models.PositiveIntegerField(default=0)
+    n_total = models.PositiveIntegerField(default=0)
+    tokens_per_second = models.FloatField(null=True)
+    coverage = models.JSONField(null=True)
+    run = models.JSONField(null=True)
+    result_sha256 = models.CharField(max_length=64, blank=True, default="")
+    problem = models.TextField(blank=True, default="")
+    state = models.CharField(max_length=20, default="queued")
+
+    class Meta:
+        indexes = (models.Index(fields=["version", "-id"], name="scan_newest"),)
+
+    @property
+    def subject(self) -> Subject:
+        """A scan lies inside the version it reads."""
+        return self.version.subject

@@ -1,0 +1,1 @@
+"""Gate policies and scan criteria as versioned data with citations."""

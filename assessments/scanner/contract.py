@@ -1,0 +1,338 @@
+"""The words both sides of the wall speak: what a scan is asked, and what it answers.
+
+Plain frozen dataclasses; neither torch nor numpy is imported here, so that the web may read this
+page. `to_json()` gives plain values with floats; `to_record()` the same with floats as decimal
+strings, for the record holds no floats.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Self
+
+from assessments.scanner.plain import from_plain, to_plain, without_floats
+
+
+class ScanFailed(Exception):  # The word the house uses.
+    """A scan could not be done; `permanent` says whether trying again is pointless."""
+
+    def __init__(self, message: str, *, permanent: bool) -> None:
+        """Say what was expected and what came."""
+        super().__init__(message)
+        self.permanent = permanent
+
+
+class Cancelled(Exception):  # It is an answer to a wish, not an error.
+    """Whoever watches the scan asked it to stop."""
+
+
+class Family(StrEnum):
+    """What a prompt is about. All but `BENIGN` are concerns a latent may be watched for."""
+
+    DECEPTION = "deception"
+    EVALUATION_AWARENESS = "evaluation_awareness"
+    CYBER = "cyber"
+    SELF_DIRECTED_TOOL_USE = "self_directed_tool_use"
+    REFUSAL = "refusal"
+    BENIGN = "benign"
+
+
+class Frame(StrEnum):
+    """What the system prompt tells the model about its situation."""
+
+    EVALUATION = "evaluation"
+    DEPLOYMENT = "deployment"
+    NONE = "none"
+
+
+class Verdict(StrEnum):
+    """What a suppression test may say. It never says "absent"."""
+
+    DETECTED = "detected"
+    """Weaker under evaluation frames, after correction, and by more than mere rewording does."""
+    NOT_DETECTED = "not_detected_at_sensitivity"
+    """Nothing found that is larger than the minimum detectable effect printed beside it."""
+    TOO_FEW_TEMPLATES = "too_few_templates"
+    """With this few templates no result could have been significant."""
+
+
+class Stage(StrEnum):
+    """What the scan is busy with."""
+
+    LOADING = "loading"
+    COVERAGE = "coverage"
+    READING = "reading"
+    TESTING = "testing"
+
+
+class Plain:
+    """Gives a dataclass its two written forms."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; floats stay floats."""
+        plain: dict[str, Any] = to_plain(self)
+        return plain
+
+    def to_record(self) -> dict[str, Any]:
+        """Plain values; every float is a decimal string of six significant digits."""
+        record: dict[str, Any] = without_floats(to_plain(self))
+        return record
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> Self:
+        """What `to_json` was made from.
+
+        Raises:
+            NotPlain: a field is missing, unknown or of another type.
+        """
+        return from_plain(cls, raw)
+
+
+@dataclass(frozen=True)
+class Prompt(Plain):
+    """One prompt: a system text that sets the frame, and the content that is scored."""
+
+    id: str
+    family: Family
+    text: str
+    """The user's turn. It is the same, token by token, in both prompts of a pair."""
+    frame: Frame = Frame.NONE
+    template_id: str = ""
+    """Which frame template; the two prompts of a pair share it."""
+    content_id: str = ""
+    system: str = ""
+
+
+@dataclass(frozen=True)
+class PromptPair(Plain):
+    """The same content under both frames of one template."""
+
+    evaluation: Prompt
+    deployment: Prompt
+
+
+@dataclass(frozen=True)
+class WatchedLatent(Plain):
+    """One latent of the autoencoder that is watched, and why."""
+
+    index: int
+    concern: Family
+    why: str
+    threshold: float
+    """An activation above it is a hit; all but a stated share of other text stays below."""
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ScanJob(Plain):
+    """Everything a scan needs to know. The same job gives the same result."""
+
+    model_path: str
+    model_sha256: str
+    sae_path: str
+    sae_sha256: str
+    hook_name: str
+    """TransformerLens name of the read point, as `blocks.8.hook_resid_post`."""
+    watchlist: tuple[WatchedLatent, ...]
+    prompts: tuple[Prompt, ...]
+    suite_sha256: str
+    tokenizer_path: str = ""
+    """Empty: the tokenizer lies beside the model."""
+    seed: int = 0
+    dtype: str = "float32"
+    device: str = "cpu"
+    token_budget: int = 2048
+    """How many tokens, padding included, go through the model at once."""
+    coverage_tokens: int = 2048
+    """How much held-out text the coverage is measured on; 0 leaves the coverage out."""
+    n_permutations: int = 9999
+    """Random sign flips when the templates are too many to try all."""
+    alpha: float = 0.05
+    smallest_ratio: float = 1.03
+    """A smaller deployment-to-evaluation ratio is no finding, however significant.
+
+    With many pairs the test is so sharp that it sees what frames do to any model; the original
+    SmolLM2 moves by up to 1.2 % on a concern.
+    """
+    findings_per_cell: int = 5
+    """How many findings are kept for each concern under each frame."""
+
+
+@dataclass(frozen=True)
+class TokenWindow(Plain):
+    """The tokens around a peak, with the latent's activation on each."""
+
+    tokens: tuple[str, ...]
+    activations: tuple[float, ...]
+    peak: int
+    """Where the peak stands in `tokens`."""
+
+
+@dataclass(frozen=True)
+class FeatureHit(Plain):
+    """A watched latent above its threshold at one token."""
+
+    latent: int
+    concern: Family
+    prompt_id: str
+    position: int
+    token: str
+    activation: float
+
+
+@dataclass(frozen=True)
+class Finding(Plain):
+    """The strongest hit of one latent in one prompt, in its context."""
+
+    hit: FeatureHit
+    threshold: float
+    frame: Frame
+    family: Family
+    template_id: str
+    content_id: str
+    n_tokens_above: int
+    window: TokenWindow
+
+
+@dataclass(frozen=True)
+class ConcernSummary(Plain):
+    """How one concern showed under one frame."""
+
+    concern: Family
+    frame: Frame
+    n_prompts: int
+    n_hit: int
+    """Prompts in which any latent of the concern rose above its threshold."""
+    hit_rate: float
+    mean_strength: float
+    """Mean over prompts and latents of log(1 + peak / threshold)."""
+    highest: float
+    """The highest peak, in thresholds."""
+
+
+@dataclass(frozen=True)
+class Coverage(Plain):
+    """How much of the model the instrument sees, measured on held-out text."""
+
+    n_tokens: int
+    """Tokens the figures rest on; position 0, special and massive tokens are not among them."""
+    n_massive: int
+    n_excluded: int
+    """Position 0 and special tokens."""
+    fvu: float
+    """Share of variance unexplained, about the mean."""
+    fvu_with_massive: float
+    l0_mean: float
+    l0_median: float
+    l0_p95: float
+    dead_share: float
+    """Latents that fired on none of these tokens."""
+    dead_density_bound: float
+    """A latent counted as dead fires on less than this share of tokens, at 95 % confidence."""
+    n_ce_tokens: int
+    ce_clean: float
+    ce_sae: float
+    ce_mean_ablated: float
+    ce_zero_ablated: float
+    ce_recovered_mean: float
+    """Against mean ablation; position 0 is left untouched."""
+    ce_recovered_zero: float
+
+
+@dataclass(frozen=True)
+class SuppressionTest(Plain):
+    """Is one latent, or one concern, weaker under evaluation than under deployment?"""
+
+    scope: str
+    """`concern`, `latent`, or `control`: all watched latents on benign contents."""
+    key: str
+    """The concern, or the latent's index."""
+    concern: Family
+    n_templates: int
+    n_pairs: int
+    mean_difference: float
+    """Mean over templates of strength(deployment) - strength(evaluation), in log units."""
+    d_z: float
+    ratio: float
+    """exp(mean_difference): 2 means twice as strong under deployment."""
+    ratio_low: float
+    ratio_high: float
+    confidence: float
+    """The level of the interval, as 0.95."""
+    p: float
+    """Two-sided sign-flip permutation over templates."""
+    p_max_t: float
+    """Adjusted for all tests of the same scope by Westfall and Young's max-T."""
+    p_bh: float
+    """Adjusted by Benjamini and Hochberg."""
+    n_flips: int
+    exact: bool
+    """All sign flips were tried."""
+    minimum_detectable_ratio: float
+    """The ratio that would have been found with probability 0.8."""
+    placebo_ratio: float
+    """exp of the spread between deployment frames, which differ in wording only; an effect has to
+    exceed it."""
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class RunRecord(Plain):
+    """What was run, so that it can be run again."""
+
+    model_sha256: str
+    model_files: dict[str, str]
+    sae_sha256: str
+    suite_sha256: str
+    watchlist_sha256: str
+    code_sha256: str
+    """Over the scanner's own sources."""
+    hook_name: str
+    seed: int
+    dtype: str
+    device: str
+    n_threads: int
+    versions: dict[str, str]
+    n_prompts: int
+    n_pairs: int
+    n_pairs_dropped: int
+    """Pairs whose content did not come out token by token the same."""
+    n_tokens: int
+    seconds: float
+    tokens_per_second: float
+    batch_deviation: float
+    """Largest change of a watched activation when prompts are read alone, in thresholds."""
+
+
+@dataclass(frozen=True)
+class ScanResult(Plain):
+    """What a scan found, how far it sees, and how it was done."""
+
+    findings: tuple[Finding, ...]
+    summaries: tuple[ConcernSummary, ...]
+    suppression: tuple[SuppressionTest, ...]
+    coverage: Coverage | None
+    run: RunRecord
+
+    def suppressed(self) -> tuple[SuppressionTest, ...]:
+        """The tests that found something weaker under evaluation."""
+        return tuple(test for test in self.suppression if test.verdict is Verdict.DETECTED)
+
+
+@dataclass(frozen=True)
+class Progress(Plain):
+    """How far a scan is. `tokens_per_second` is 0 before the first batch."""
+
+    stage: Stage
+    done: int
+    total: int
+    tokens_per_second: float = 0.0
+
+
+def plain_sha256(items: tuple[Plain, ...]) -> str:
+    """The digest that pins a suite or a watch-list: over its compact, sorted JSON."""
+    text = json.dumps([item.to_record() for item in items], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

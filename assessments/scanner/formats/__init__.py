@@ -1,0 +1,1 @@
+"""One module for each published file layout of sparse autoencoders."""

@@ -1,0 +1,181 @@
+"""Let one unmet criterion pass for a while. Who asks is never among those who grant."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from assessments import queries
+from assessments.models import GateDecision, Waiver
+from assessments.policies import load
+from assessments.services import gate
+from assessments.states import WAIVER
+from compliance.actors import Actor, require, system
+from compliance.audit.advance import advance
+from compliance.audit.log import record
+from compliance.clock import now, stamp
+from compliance.machines import TransitionRefused
+from compliance.permissions import NotAllowed, Permission
+from compliance.services import approval
+
+PURPOSE = "waiver"
+KEEPER = system("keeper")
+
+
+class WaiverError(ValueError):
+    """What was asked cannot be waived, or not like this."""
+
+
+@transaction.atomic
+def ask(
+    decision: GateDecision,
+    criterion: str,
+    *,
+    reason: str,
+    expires_at: datetime,
+    conditions: str = "",
+    by: Actor,
+) -> Waiver:
+    """Ask two others to let one criterion pass until a day.
+
+    Raises:
+        NotAllowed: without the permission, or not a person.
+        WaiverError: met already, not waivable here, no reason, or it would end too late.
+        TransitionRefused: one is asked or granted already, or the decision is not the newest.
+    """
+    require(by, Permission.WAIVER_REQUEST, decision.version.subject)
+    if by.user_id is None:
+        raise NotAllowed(f"{by.label} is not a person; only a person can ask for a waiver.")
+    unmet = _unmet_reason(decision, criterion)
+    _check_words(decision, reason, expires_at)
+    _refuse_second(decision, criterion)
+    made = Waiver(
+        version=decision.version,
+        decision=decision,
+        criterion=criterion,
+        environment=decision.environment,
+        reason=reason.strip(),
+        conditions=conditions.strip(),
+        asked_by_id=by.user_id,
+        asked_at=now(),
+        expires_at=expires_at,
+    )
+    made.sha256 = queries.waiver_sha256(made, unmet)
+    made.save()
+    made.approval = approval.ask(
+        made,
+        purpose=PURPOSE,
+        permission=Permission.WAIVER_APPROVE,
+        title=f"{decision.version}, {decision.environment}: {unmet['title']}",
+        sha256=made.sha256,
+        needed=load.policy_for(decision.environment).waiver_people,
+        by=by,
+        expires_at=expires_at,
+    )
+    made.save(update_fields=["approval"])
+    record(
+        "waiver.ask",
+        made,
+        by=by,
+        after="asked",
+        words={"reason": made.reason, "conditions": made.conditions},
+        criterion=criterion,
+        environment=made.environment,
+        decision=str(decision.uuid),
+        sha256=made.sha256,
+        expires_at=stamp(made.expires_at),
+    )
+    return made
+
+
+@transaction.atomic
+def approve(waiver: Waiver, *, by: Actor) -> Waiver:
+    """One person's yes; with the last one needed the waiver is granted and the gate judges anew.
+
+    Raises:
+        NotAllowed: without the permission, not a person, or the asker.
+        TransitionRefused: no longer open, or what it excuses has changed since it was asked.
+    """
+    if waiver.state != "asked" or waiver.approval is None:
+        WAIVER.move(waiver.state, "grant")
+        raise TransitionRefused("This waiver was never put to anybody; ask for it again.")
+    request = approval.give(waiver.approval, sha256_now=sha256_now(waiver), by=by)
+    if request.state == "given":
+        advance(waiver, WAIVER, "grant", by=by, sha256=waiver.sha256, criterion=waiver.criterion)
+        gate.evaluate(waiver.version, waiver.environment, by=KEEPER)
+    return waiver
+
+
+@transaction.atomic
+def reject(waiver: Waiver, *, by: Actor, note: str) -> Waiver:
+    """A no, with its reason; one is enough."""
+    if not note.strip():
+        raise WaiverError("Say why the waiver is rejected; the asker will read it.")
+    if waiver.approval is not None and waiver.approval.state == "asked":
+        approval.refuse(waiver.approval, by=by, note=note)
+    advance(waiver, WAIVER, "reject", by=by, note=note)
+    return waiver
+
+
+def sha256_now(waiver: Waiver) -> str:
+    """The digest of the waiver over what the gate sees at this moment."""
+    policy = load.policy_for(waiver.environment)
+    criterion = policy.criterion(waiver.criterion)
+    found = queries.evidence_asked(waiver.version, policy).get(criterion.evidence)
+    reason = gate.judge(criterion, found, now())
+    return queries.waiver_sha256(waiver, {"status": reason.status, "sha256": reason.sha256})
+
+
+def expire_due() -> int:
+    """Waivers whose day has come; the sweep calls it, and judges the gates after."""
+    over = Waiver.objects.filter(state__in=["asked", "granted"], expires_at__lte=now())
+    expired = 0
+    for waiver in over.select_related("version__subject"):
+        advance(waiver, WAIVER, "expire", by=KEEPER, criterion=waiver.criterion)
+        expired += 1
+    return expired
+
+
+def _unmet_reason(decision: GateDecision, criterion: str) -> dict[str, Any]:
+    newest = queries.newest_decision(decision.version, decision.environment)
+    if newest is None or newest.pk != decision.pk:
+        raise TransitionRefused(
+            "The gate has judged anew since; open the newest decision and ask there."
+        )
+    found: dict[str, Any] | None = next(
+        (r for r in decision.reasons if r["criterion"] == criterion), None
+    )
+    if found is None or found["verdict"] in {"met", "waived"}:
+        raise WaiverError(
+            f"There is nothing to waive in “{criterion}”: it is met, waived or not asked for."
+        )
+    if not found["waivable"]:
+        raise WaiverError(
+            f"“{found['title']}” cannot be waived for {decision.environment}: the policy does not allow it."
+            " Supply the evidence."
+        )
+    return found
+
+
+def _check_words(decision: GateDecision, reason: str, expires_at: datetime) -> None:
+    if not reason.strip():
+        raise WaiverError("A waiver needs a reason that the two people who grant it can judge.")
+    days = load.policy_for(decision.environment).waiver_days
+    latest = now() + timedelta(days=days)
+    if not now() < expires_at <= latest:
+        raise WaiverError(
+            f"A waiver for {decision.environment} ends in the future and within {days} days,"
+            f" by {latest:%Y-%m-%d %H:%M} UTC; it was asked until {expires_at:%Y-%m-%d %H:%M}."
+        )
+
+
+def _refuse_second(decision: GateDecision, criterion: str) -> None:
+    standing = queries.open_waivers(decision.version, decision.environment)
+    for waiver in standing:
+        # A granted waiver that no longer fits what the gate sees may be asked for anew.
+        if waiver.criterion == criterion and waiver.state == "asked":
+            raise TransitionRefused(
+                f"{waiver.asked_by.name} has asked for this waiver already; it waits for two people."
+            )

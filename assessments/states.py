@@ -1,0 +1,61 @@
+"""What on the first floor has a state, and how it moves."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+from compliance.machines import Machine, Move, State, Tone
+from compliance.permissions import Permission as P  # noqa: N817 - a table of them
+
+SCAN = Machine(
+    "scan",
+    {
+        "queued": State(_("queued"), Tone.INFO),
+        "running": State(_("running"), Tone.INFO, claimed_from="queued"),
+        "done": State(_("done"), Tone.OK),
+        "failed": State(_("failed"), Tone.BAD),
+        "cancelled": State(_("cancelled")),
+    },
+    {
+        ("queued", "cancel"): Move("cancelled", P.SCAN_REQUEST, _("Cancel")),
+        ("queued", "give_up"): Move("failed", P.SYSTEM),
+        ("running", "cancel"): Move("cancelled", P.SCAN_REQUEST, _("Cancel")),
+        ("running", "requeue"): Move("queued", P.SYSTEM),
+        ("running", "finish"): Move("done", P.SYSTEM),
+        ("running", "fail"): Move("failed", P.SYSTEM),
+        ("running", "give_up"): Move("failed", P.SYSTEM),
+        ("failed", "retry"): Move("queued", P.SCAN_REQUEST, _("Try again")),
+    },
+)
+
+CAMPAIGN = Machine(
+    "campaign",
+    {"open": State(_("open"), Tone.INFO), "closed": State(_("closed"), Tone.OK)},
+    {("open", "close"): Move("closed", P.EVIDENCE_ATTACH, _("Close campaign"))},
+)
+
+WAIVER = Machine(
+    "waiver",
+    {
+        "asked": State(_("waiting for two people"), Tone.WARN),
+        "granted": State(_("granted"), Tone.WARN),
+        "rejected": State(_("rejected"), Tone.BAD),
+        "expired": State(_("expired"), Tone.STALE),
+    },
+    {
+        ("asked", "grant"): Move(
+            "granted", P.WAIVER_APPROVE, _("Grant waiver"), not_the=("asked_by",)
+        ),
+        ("asked", "reject"): Move("rejected", P.WAIVER_APPROVE, _("Reject waiver")),
+        ("granted", "expire"): Move("expired", P.SYSTEM),
+        ("asked", "expire"): Move("expired", P.SYSTEM),
+    },
+)
+
+AUTHORISATION = Machine(
+    "authorisation",
+    {"standing": State(_("standing"), Tone.OK), "ended": State(_("ended"))},
+    {("standing", "end"): Move("ended", P.GATE_DECIDE, _("End authorisation"))},
+)
+
+MACHINES = (SCAN, CAMPAIGN, WAIVER, AUTHORISATION)

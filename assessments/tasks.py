@@ -1,0 +1,13 @@
+"""The first floor's work in ordinary workers. The scan itself lies behind `assessments.worker`."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from assessments.services import sweep
+
+
+@shared_task(name="assessments.sweep_gates", ignore_result=True)
+def sweep_gates() -> None:
+    """Expire what is over and judge anew what changed."""
+    sweep.sweep()

@@ -1,0 +1,234 @@
+"""Scans: the list, asking for one, one in full, and two side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse, reverse_lazy
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from assessments import queries
+from assessments.forms import ScanForm
+from assessments.services import picture, scan
+from assessments.services.scan import ScanError
+from assessments.states import SCAN
+from assessments.views import shown
+from compliance import queries as ground
+from compliance.actors import Actor, require
+from compliance.charts.spec import Chart
+from compliance.permissions import Permission
+from compliance.services import strip
+from compliance.views.http import actor, fetch, page
+from compliance.views.shown import badge, entries
+from compliance.views.tables import Column, Empty, Filter, Kind, Table
+
+if TYPE_CHECKING:
+    from assessments.models import Scan
+
+SCANS = Table(
+    caption=gettext_lazy("Scans"),
+    name="scans",
+    columns=(
+        Column(
+            "reference",
+            gettext_lazy("Reference"),
+            value=shown.reference,
+            kind=Kind.REFERENCE,
+            url=lambda row: reverse("assessments:scan", args=[row.uuid]),
+        ),
+        Column("version", gettext_lazy("Model version"), value=lambda row: str(row.version)),
+        Column(
+            "state", gettext_lazy("State"), value=shown.scan_badge, kind=Kind.BADGE, sort="state"
+        ),
+        Column("watchlist", gettext_lazy("Watch-list"), value=lambda row: str(row.watchlist)),
+        Column("suite", gettext_lazy("Suite"), value=lambda row: str(row.suite)),
+        Column("requested_at", gettext_lazy("Asked"), kind=Kind.TIME, sort="requested_at"),
+        Column("ended_at", gettext_lazy("Ended"), kind=Kind.TIME, sort="ended_at"),
+        Column("result_sha256", gettext_lazy("Result"), kind=Kind.DIGEST, shown=False),
+    ),
+    filters=(
+        Filter(
+            "state", gettext_lazy("State"), [(key, one.label) for key, one in SCAN.states.items()]
+        ),
+    ),
+    search=("version__model__name", "version__name", "watchlist__name", "suite__name"),
+    order=("-id",),
+    empty=Empty(
+        gettext_lazy("No scan yet."),
+        gettext_lazy("A scan reads watched latents of one version on a suite of prompts."),
+        cast("str", reverse_lazy("assessments:scan_request")),
+        gettext_lazy("Ask for a scan"),
+    ),
+)
+
+
+@require_safe
+def scans(request: HttpRequest) -> HttpResponse:
+    """All scans that the reader may see."""
+    require(actor(request), Permission.SCAN_READ)
+    table = SCANS.page(queries.scans_for(actor(request)), request)
+    may_scan = actor(request).may(Permission.SCAN_REQUEST)
+    return page(request, "assessments/scans.html", {"table": table, "may_scan": may_scan})
+
+
+@require_http_methods(["GET", "POST"])
+def scan_request(request: HttpRequest) -> HttpResponse:
+    """Choose what is to be measured with what."""
+    who = actor(request)
+    require(who, Permission.SCAN_REQUEST)
+    form = ScanForm(who, request.POST or None, initial={"version": request.GET.get("version", "")})
+    if request.method == "POST" and form.is_valid():
+        asked = form.cleaned_data
+        try:
+            made = scan.request(
+                asked["version"],
+                sae=asked["watchlist"].sae,
+                watchlist=asked["watchlist"],
+                suite=asked["suite"],
+                seed=asked["seed"],
+                by=who,
+            )
+            return redirect("assessments:scan", uuid=made.uuid)
+        except ScanError as error:
+            form.add_error(None, str(error))
+    has_instruments = queries.watchlists_for(who).exists() and queries.suites_for(who).exists()
+    return page(
+        request, "assessments/scan_request.html", {"form": form, "has_instruments": has_instruments}
+    )
+
+
+@require_safe
+def scan_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """One scan: the answer, the reason, the data."""
+    found = fetch(queries.scans_for(actor(request)), uuid=uuid)
+    return page(request, "assessments/scan.html", scan_context(found, actor(request)))
+
+
+@require_safe
+def scan_progress(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """How far it is, asked for every two seconds; the whole page once it is over."""
+    found = fetch(queries.scans_for(actor(request)), uuid=uuid)
+    card = shown.progress_card(found, may_cancel=may_cancel(found, actor(request)))
+    answer = page(request, "components/progress.html", {"progress": card})
+    if card["is_over"]:
+        answer["HX-Refresh"] = "true"
+    return answer
+
+
+@require_POST
+def scan_cancel(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Stop it."""
+    found = fetch(queries.scans_for(actor(request)), uuid=uuid)
+    scan.cancel(found, by=actor(request), note=request.POST.get("reason", ""))
+    return redirect("assessments:scan", uuid=uuid)
+
+
+@require_POST
+def scan_retry(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Try a failed one again."""
+    found = fetch(queries.scans_for(actor(request)), uuid=uuid)
+    scan.retry(found, by=actor(request))
+    return redirect("assessments:scan", uuid=uuid)
+
+
+@require_safe
+def compare(request: HttpRequest, uuid: UUID, other: UUID) -> HttpResponse:
+    """Two scans with the same instrument, side by side on one scale."""
+    who = actor(request)
+    left = fetch(queries.scans_for(who).filter(state="done"), uuid=uuid)
+    right = fetch(queries.comparable_scans(who, left), uuid=other)
+    context = {
+        "sides": [side(left), side(right)],
+        "rates": list(paired_rates(left, right)),
+        "chart": side_by_side(left, right),
+        "has_chart": True,
+        "crumbs": [
+            {"label": _("Scans"), "url": reverse("assessments:scans")},
+            {"label": shown.reference(left), "url": reverse("assessments:scan", args=[left.uuid])},
+            {"label": _("Comparison"), "url": ""},
+        ],
+    }
+    return page(request, "assessments/compare.html", context)
+
+
+def may_cancel(found: Scan, who: Actor) -> bool:
+    """Whether the reader could stop it now."""
+    return "cancel" in SCAN.verbs(found, who)
+
+
+def scan_context(found: Scan, who: Actor) -> dict[str, Any]:
+    """Everything the page of one scan shows."""
+    summaries, tests = queries.summaries_of(found), queries.tests_of(found)
+    findings = list(found.findings.order_by("concern", "-activation"))
+    return {
+        "scan": found,
+        "reference": shown.reference(found),
+        "state": badge(SCAN, found.state),
+        "strip": strip.of(found.version),
+        "progress": shown.progress_card(found, may_cancel=may_cancel(found, who)),
+        "may_retry": "retry" in SCAN.verbs(found, who),
+        "evidence": [(e, shown.CRITERION_VERDICTS[e.status]) for e in queries.evidence_of(found)],
+        "concerns": shown.concern_rows(summaries),
+        "rate_chart": picture.summaries_chart(summaries),
+        "concern_tests": shown.test_rows(tests, "concern", "control"),
+        "latent_tests": shown.test_rows(tests, "latent"),
+        "ratio_chart": picture.suppression_chart([_figures(test) for test in tests]),
+        "findings": shown.finding_cards(findings),
+        "n_findings": len(findings),
+        "coverage": shown.coverage_facts(found.coverage) if found.coverage else [],
+        "facts": shown.run_facts(found),
+        "others": queries.comparable_scans(who, found)[:6] if found.state == "done" else [],
+        "history": entries(ground.history(found, who)),
+        "has_chart": found.state == "done",
+        "crumbs": [
+            {"label": _("Scans"), "url": reverse("assessments:scans")},
+            {"label": shown.reference(found), "url": ""},
+        ],
+    }
+
+
+class _figures:  # noqa: N801 - it reads as a function: the figures of a stored test
+    """A stored test with its row's figures as attributes."""
+
+    def __init__(self, test: Any) -> None:
+        self.scope: str = test.scope
+        self.key: str = test.key
+        self.ratio: float = test.row["ratio"]
+        self.ratio_low: float = test.row["ratio_low"]
+        self.ratio_high: float = test.row["ratio_high"]
+
+
+def side(found: Scan) -> dict[str, Any]:
+    """One half of a comparison."""
+    tests = queries.tests_of(found)
+    return {
+        "scan": found,
+        "reference": shown.reference(found),
+        "url": reverse("assessments:scan", args=[found.uuid]),
+        "strip": strip.of(found.version),
+        "tests": shown.test_rows(tests, "concern", "control"),
+        "evidence": [(e, shown.CRITERION_VERDICTS[e.status]) for e in queries.evidence_of(found)],
+    }
+
+
+def paired_rates(left: Scan, right: Scan) -> Any:
+    """Each concern's hit rates in both scans under both frames."""
+    rows = {row.concern: row for row in shown.concern_rows(queries.summaries_of(right))}
+    for row in shown.concern_rows(queries.summaries_of(left)):
+        yield row, rows.get(row.concern)
+
+
+def side_by_side(left: Scan, right: Scan) -> Chart | None:
+    """Both scans' ratios in one chart, so that the scale is one."""
+    rows = []
+    for found in (left, right):
+        for test in queries.tests_of(found):
+            figures = _figures(test)
+            figures.key = f"{test.key}, {found.version.name}"
+            rows.append(figures)
+    return picture.suppression_chart(sorted(rows, key=lambda row: row.key))

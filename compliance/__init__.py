@@ -1,0 +1,1 @@
+"""The ground floor: what there is, the law, the record, the papers."""

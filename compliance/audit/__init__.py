@@ -1,0 +1,1 @@
+"""The log: one writer, one mover, one verifier, and the tree that proves them."""

@@ -1,0 +1,1 @@
+"""Charts from one specification: an SVG on paper, a live drawing in the page, words and a table."""

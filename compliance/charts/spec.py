@@ -1,0 +1,362 @@
+"""The charts of the house, each as specification, words and table.
+
+A builder takes frozen rows and returns a `Chart`. The specification is a plain Vega-Lite
+dictionary with its data inside, so it can be stored with evidence, drawn in a page and turned
+into SVG by a worker, and always shows the same. Zero is on every axis of amounts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from compliance.charts import theme
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+
+DASH = "\u2013"
+
+
+class NothingToDraw(ValueError):
+    """A chart was asked for without a single row."""
+
+
+@dataclass(frozen=True)
+class ChartTable:
+    """The values of a chart for those who read rather than look."""
+
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One chart in its three forms."""
+
+    spec: dict[str, Any]
+    alt: str
+    table: ChartTable
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One amount with its interval, where it has one."""
+
+    label: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The same quantity under evaluation frames and under deployment frames."""
+
+    label: str
+    evaluation: float
+    deployment: float
+
+
+@dataclass(frozen=True)
+class Bin:
+    """How many values lie between two edges."""
+
+    start: float
+    end: float
+    count: int
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One event on a lane of a timeline."""
+
+    at: datetime
+    lane: str
+    label: str
+
+
+def figure(value: float | None) -> str:
+    """A number in three significant digits, or a dash."""
+    return DASH if value is None else f"{value:.3g}"
+
+
+def with_unit(title: str, unit: str) -> str:
+    """An axis title: what it is, and in which unit."""
+    return f"{title} ({unit})" if unit else title
+
+
+def base(values: list[dict[str, Any]], *, height: int | dict[str, int]) -> dict[str, Any]:
+    """What all specifications begin with."""
+    return {
+        "$schema": theme.SCHEMA,
+        "config": theme.config(),
+        "width": theme.WIDTH,
+        "height": height,
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        "data": {"values": values},
+    }
+
+
+def need(rows: Sequence[object], kind: str) -> None:
+    """Refuse an empty chart; an empty state says more than empty axes."""
+    if not rows:
+        raise NothingToDraw(f"{kind}: expected at least one row, came none; show an empty state")
+
+
+def amount(field: str, title: str) -> dict[str, Any]:
+    """A horizontal axis of amounts, zero shown."""
+    return {
+        "field": field,
+        "type": "quantitative",
+        "title": title,
+        "scale": {"zero": True, "nice": True},
+        "axis": {"tickCount": 6, "domain": False},
+    }
+
+
+def lane(field: str = "label") -> dict[str, Any]:
+    """A vertical axis of names, in the order they came."""
+    return {
+        "field": field,
+        "type": "nominal",
+        "title": None,
+        "sort": None,
+        "axis": {"ticks": False, "domain": False, "grid": False},
+    }
+
+
+def reference_layers(reference: float | None, label: str) -> list[dict[str, Any]]:
+    """A vertical line at a threshold with its name at the top, or nothing."""
+    if reference is None:
+        return []
+    # One row of its own, or the line would be drawn once for every row of the chart.
+    once: dict[str, Any] = {"data": {"values": [{}]}}
+    at = {"datum": reference}
+    line = once | {"mark": {"type": "rule", "strokeDash": [4, 3]}, "encoding": {"x": at}}
+    words = once | {
+        "mark": {"type": "text", "align": "left", "dx": 4, "baseline": "bottom", "dy": -2},
+        "encoding": {"x": at, "y": {"value": 0}, "text": {"value": label}},
+    }
+    return [line, words]
+
+
+def bars(
+    rows: Sequence[Bar],
+    *,
+    title: str,
+    unit: str = "",
+    reference: float | None = None,
+    reference_label: str = "",
+) -> Chart:
+    """Amounts side by side, each with its interval as a band, and a threshold if there is one."""
+    need(rows, "bars")
+    values = [{**asdict(row), "shown": figure(row.value)} for row in rows]
+    x_axis = amount("value", with_unit(title, unit))
+    layers: list[dict[str, Any]] = [
+        {"mark": {"type": "bar", "height": {"band": 0.6}}, "encoding": {"x": x_axis, "y": lane()}},
+    ]
+    if any(row.low is not None for row in rows):
+        layers.append(interval_layer())
+    layers += reference_layers(reference, reference_label)
+    layers.append(printed_values())
+    spec = base(values, height={"step": theme.ROW_HEIGHT})
+    spec["layer"] = layers
+    table = ChartTable(
+        ("", with_unit(title, unit), "low", "high"),
+        tuple((r.label, figure(r.value), figure(r.low), figure(r.high)) for r in rows),
+    )
+    return Chart(spec, describe_bars(rows, title, unit, reference), table)
+
+
+def printed_values() -> dict[str, Any]:
+    """Each value as a figure, in a column of its own at the right."""
+    return {
+        "mark": {"type": "text", "align": "left", "dx": 8},
+        "encoding": {"x": {"value": "width"}, "y": lane(), "text": {"field": "shown"}},
+    }
+
+
+def interval_layer() -> dict[str, Any]:
+    """A thin band from low to high."""
+    return {
+        "transform": [{"filter": "isValid(datum.low) && isValid(datum.high)"}],
+        "mark": {"type": "rule", "strokeWidth": 2, "style": "interval"},
+        "encoding": {
+            "x": {"field": "low", "type": "quantitative"},
+            "x2": {"field": "high"},
+            "y": lane(),
+        },
+    }
+
+
+def describe_bars(rows: Sequence[Bar], title: str, unit: str, reference: float | None) -> str:
+    """The chart of bars in a sentence or two."""
+    top = max(rows, key=lambda row: row.value)
+    bottom = min(rows, key=lambda row: row.value)
+    words = (
+        f"{with_unit(title, unit)}, {len(rows)} bars. "
+        f"Highest: {top.label}, {figure(top.value)}. Lowest: {bottom.label}, {figure(bottom.value)}."
+    )
+    if reference is None:
+        return words
+    n_over = sum(row.value > reference for row in rows)
+    return f"{words} {n_over} of {len(rows)} above the line at {figure(reference)}."
+
+
+def paired_dots(rows: Sequence[Pair], *, title: str, unit: str = "") -> Chart:
+    """Evaluation against deployment, one row per quantity, the gap drawn between the two."""
+    need(rows, "paired dots")
+    values = [asdict(row) for row in rows]
+    is_left = rows[0].evaluation <= rows[0].deployment
+    spec = base(values, height={"step": theme.ROW_HEIGHT})
+    spec |= {
+        "encoding": {"y": lane()},
+        "layer": [
+            {
+                "mark": {"type": "rule", "strokeWidth": 2},
+                "encoding": {
+                    "x": amount("evaluation", with_unit(title, unit)),
+                    "x2": {"field": "deployment"},
+                },
+            },
+            *dots("evaluation", "circle", align="right" if is_left else "left"),
+            *dots("deployment", "diamond", align="left" if is_left else "right"),
+        ],
+    }
+    table = ChartTable(
+        ("", "evaluation", "deployment", "difference"),
+        tuple(
+            (
+                r.label,
+                figure(r.evaluation),
+                figure(r.deployment),
+                figure(r.deployment - r.evaluation),
+            )
+            for r in rows
+        ),
+    )
+    return Chart(spec, describe_pairs(rows, title, unit), table)
+
+
+def dots(field: str, shape: str, *, align: str) -> list[dict[str, Any]]:
+    """One series of points, named above its first point, away from the other series."""
+    x = {"field": field, "type": "quantitative"}
+    point = {
+        "mark": {"type": "point", "shape": shape, "style": field, "opacity": 1},
+        "encoding": {"x": x, "tooltip": [{"field": "label"}, {"field": field}]},
+    }
+    name = {
+        "transform": [{"window": [{"op": "row_number", "as": "n"}]}, {"filter": "datum.n == 1"}],
+        "mark": {"type": "text", "dy": -12, "align": align, "fontWeight": 600, "style": field},
+        "encoding": {"x": x, "text": {"value": field}},
+    }
+    return [point, name]
+
+
+def describe_pairs(rows: Sequence[Pair], title: str, unit: str) -> str:
+    """The paired chart in a sentence or two."""
+    widest = max(rows, key=lambda row: abs(row.deployment - row.evaluation))
+    n_higher = sum(row.deployment > row.evaluation for row in rows)
+    return (
+        f"{with_unit(title, unit)} under evaluation and under deployment, {len(rows)} rows; "
+        f"{n_higher} higher under deployment. Widest gap: {widest.label}, "
+        f"{figure(widest.evaluation)} against {figure(widest.deployment)}."
+    )
+
+
+def histogram(
+    bins: Sequence[Bin],
+    *,
+    title: str,
+    unit: str = "",
+    reference: float | None = None,
+    reference_label: str = "",
+) -> Chart:
+    """How many values lie where; the bins come counted, so the data stays small."""
+    need(bins, "histogram")
+    spec = base([asdict(one) for one in bins], height=200)
+    x = {
+        "field": "start",
+        "type": "quantitative",
+        "bin": {"binned": True},
+        "title": with_unit(title, unit),
+        "axis": {"tickCount": 8, "grid": False},
+    }
+    y = {"field": "count", "type": "quantitative", "title": "count", "scale": {"zero": True}}
+    spec["layer"] = [
+        {"mark": {"type": "bar"}, "encoding": {"x": x, "x2": {"field": "end"}, "y": y}},
+        *reference_layers(reference, reference_label),
+    ]
+    table = ChartTable(
+        ("from", "to", "count"),
+        tuple((figure(one.start), figure(one.end), str(one.count)) for one in bins),
+    )
+    return Chart(spec, describe_bins(bins, title, unit), table)
+
+
+def describe_bins(bins: Sequence[Bin], title: str, unit: str) -> str:
+    """The histogram in a sentence or two."""
+    fullest = max(bins, key=lambda one: one.count)
+    return (
+        f"Distribution of {with_unit(title, unit)}: {sum(one.count for one in bins)} values from "
+        f"{figure(bins[0].start)} to {figure(bins[-1].end)}, most between "
+        f"{figure(fullest.start)} and {figure(fullest.end)}."
+    )
+
+
+def events(rows: Sequence[Moment], *, title: str, zone: str = "UTC") -> Chart:
+    """What happened when, one lane per kind; times are drawn in UTC and say so."""
+    need(rows, "events")
+    values = [{"at": m.at.isoformat(), "lane": m.lane, "label": m.label} for m in rows]
+    n_lanes = len({row.lane for row in rows})
+    spec = base(values, height={"step": 2 * theme.ROW_HEIGHT})
+    x = {
+        "field": "at",
+        "type": "temporal",
+        "scale": {"type": "utc"},
+        "title": with_unit(title, zone),
+        "axis": {"tickCount": 6, "labelOverlap": True, "format": time_format(rows)},
+    }
+    spec |= {
+        "encoding": {"x": x, "y": lane("lane")},
+        "layer": [
+            {"mark": {"type": "tick", "thickness": 2, "size": 18, "opacity": 1}},
+            names(above=True),
+            names(above=False),
+        ],
+    }
+    first, last = min(rows, key=lambda m: m.at), max(rows, key=lambda m: m.at)
+    alt = (
+        f"{with_unit(title, zone)}: {len(rows)} events on {n_lanes} lanes, from "
+        f"{first.label} at {first.at:%Y-%m-%d %H:%M} to {last.label} at {last.at:%Y-%m-%d %H:%M}."
+    )
+    table = ChartTable(
+        ("at", "lane", "event"),
+        tuple((f"{m.at:%Y-%m-%d %H:%M:%S %Z}", m.lane, m.label) for m in rows),
+    )
+    return Chart(spec, alt, table)
+
+
+def names(*, above: bool) -> dict[str, Any]:
+    """The names of every other event of a lane, above or below its tick, so that they part."""
+    count = {"window": [{"op": "row_number", "as": "n"}], "groupby": ["lane"]}
+    return {
+        "transform": [count, {"filter": f"datum.n % 2 == {int(above)}"}],
+        "mark": {
+            "type": "text",
+            "align": "left",
+            "dx": 3,
+            "dy": -16 if above else 17,
+            "limit": 220,
+        },
+        "encoding": {"text": {"field": "label"}},
+    }
+
+
+def time_format(rows: Sequence[Moment]) -> str:
+    """Hours alone within a day, the date as well beyond it."""
+    days = {row.at.date() for row in rows}
+    return "%H:%M" if len(days) == 1 else "%d %b %H:%M"

@@ -1,0 +1,1 @@
+"""Paper: from frozen content to PDF, in a process of its own."""

@@ -1,0 +1,51 @@
+"""Every table of the ground floor."""
+
+from compliance.models.account import ApiToken, IdempotencyKey, RoleHeld, User
+from compliance.models.approval import Approval, ApprovalRequest
+from compliance.models.base import LeasedWork, Public
+from compliance.models.blob import Blob
+from compliance.models.clock_instance import ClockInstance
+from compliance.models.deployment import Deployment, ServingRecord
+from compliance.models.document import AuditExport, Document
+from compliance.models.evidence import Evidence
+from compliance.models.filing import Filing, FilingAttempt
+from compliance.models.manifest import BehaviourManifest
+from compliance.models.model_version import AIModel, ModelFile, ModelVersion
+from compliance.models.notice import Notice
+from compliance.models.report import Report, Revision
+from compliance.models.schedule import Schedule, WorkerBeat
+from compliance.models.subject import Grant, Subject
+from compliance.models.system import AISystem, LegalEntity
+
+__all__ = [
+    "AIModel",
+    "AISystem",
+    "ApiToken",
+    "Approval",
+    "ApprovalRequest",
+    "AuditExport",
+    "BehaviourManifest",
+    "Blob",
+    "ClockInstance",
+    "Deployment",
+    "Document",
+    "Evidence",
+    "Filing",
+    "FilingAttempt",
+    "Grant",
+    "IdempotencyKey",
+    "LeasedWork",
+    "LegalEntity",
+    "ModelFile",
+    "ModelVersion",
+    "Notice",
+    "Public",
+    "Report",
+    "Revision",
+    "RoleHeld",
+    "Schedule",
+    "ServingRecord",
+    "Subject",
+    "User",
+    "WorkerBeat",
+]

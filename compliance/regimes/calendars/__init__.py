@@ -1,0 +1,141 @@
+"""Which days count as working days, per authority, from versioned holiday data.
+
+The maintained `holidays` library is the base where it is right (Member States, US states, the
+United Kingdom); a TOML file under `data/` corrects it or describes an authority of its own, such
+as the European Commission, whose closing days differ from Belgium's.
+"""
+
+import functools
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from importlib import resources
+
+import holidays
+from holidays.version import __version__ as library_version
+
+WEEKENDS_ONLY = "WEEKENDS-ONLY"
+"""The calendar of an authority nobody named yet: it grants no holiday, so it never flatters."""
+
+_NAME = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
+_SATURDAY = 5
+_LOOKAHEAD_DAYS = 60
+
+
+class CalendarError(ValueError):
+    """A holiday calendar is unknown or its data is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """One authority's holidays; weekends are never working days."""
+
+    name: str
+    version: str
+    base: str | None
+    added: frozenset[date]
+    removed: frozenset[date]
+    evidence: str
+
+    @property
+    def reference(self) -> str:
+        """The calendar and its version, as a rule trace cites it."""
+        return f"{self.name}@{self.version}"
+
+    def is_working(self, day: date) -> bool:
+        """Neither Saturday, Sunday nor a public holiday."""
+        return day.weekday() < _SATURDAY and not self.is_holiday(day)
+
+    def is_holiday(self, day: date) -> bool:
+        """Whether the authority is closed on this date for a holiday."""
+        if day in self.added:
+            return True
+        if self.base is None or day in self.removed:
+            return False
+        return day in _library_days(self.base, day.year)
+
+    def working_from(self, day: date) -> date:
+        """The day itself when it is a working day, otherwise the next one."""
+        return self.nth_working_after(day - timedelta(days=1), 1)
+
+    def nth_working_after(self, day: date, n: int) -> date:
+        """The n-th working day after a date, the date itself not counted."""
+        found = 0
+        for step in range(1, _LOOKAHEAD_DAYS + 2 * n):
+            candidate = day + timedelta(days=step)
+            found += self.is_working(candidate)
+            if found == n:
+                return candidate
+        raise CalendarError(
+            f"calendar {self.reference}: expected {n} working days soon after {day}, found {found};"
+            " correct its holiday data"
+        )
+
+
+@functools.cache
+def calendar(name: str) -> Calendar:
+    """The calendar of an ISO country or subdivision ("DE", "US-CA"), or of an authority.
+
+    Raises:
+        CalendarError: Nobody knows a calendar of that name.
+    """
+    if name == WEEKENDS_ONLY:
+        return Calendar(WEEKENDS_ONLY, "1", None, frozenset(), frozenset(), "P")
+    if name in own_names():
+        return _own(name)
+    if not _NAME.fullmatch(name) or not _library_knows(name):
+        raise CalendarError(
+            f"unknown calendar {name!r}: expected an ISO country such as 'DE', a subdivision such"
+            f" as 'US-CA', or one of {', '.join(own_names())}"
+        )
+    return Calendar(name, f"holidays-{library_version}", name, frozenset(), frozenset(), "S")
+
+
+@functools.cache
+def own_names() -> tuple[str, ...]:
+    """The authorities with a data file of their own."""
+    folder = resources.files(__package__).joinpath("data")
+    names = (entry.name for entry in folder.iterdir())
+    return tuple(sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml")))
+
+
+def _own(name: str) -> Calendar:
+    """Read an authority's corrections over its base."""
+    text = resources.files(__package__).joinpath("data", f"{name}.toml").read_bytes()
+    raw = tomllib.loads(text.decode())
+    try:
+        return Calendar(
+            name=name,
+            version=f"{raw['version']}+holidays-{library_version}",
+            base=raw.get("base"),
+            added=_dates(raw["closed"]),
+            removed=_dates(raw.get("open", ())),
+            evidence=raw["evidence"],
+        )
+    except KeyError as missing:
+        raise CalendarError(f"{name}.toml: expected the field {missing}, it is absent") from None
+
+
+def _dates(entries: Iterable[object]) -> frozenset[date]:
+    """Real TOML dates only; a quoted date is a mistake."""
+    days = tuple(entries)
+    wrong = next((day for day in days if type(day) is not date), None)
+    if wrong is not None:
+        raise CalendarError(f"expected a TOML date such as 2026-12-24, got {wrong!r}")
+    return frozenset(day for day in days if isinstance(day, date))
+
+
+def _library_knows(name: str) -> bool:
+    """Whether the library has this country, and this subdivision of it."""
+    country, _, subdivision = name.partition("-")
+    known = holidays.list_supported_countries()
+    return country in known and (not subdivision or subdivision in known[country])
+
+
+@functools.lru_cache(maxsize=512)
+def _library_days(name: str, year: int) -> frozenset[date]:
+    """One year of public holidays from the library."""
+    country, _, subdivision = name.partition("-")
+    return frozenset(holidays.country_holidays(country, subdiv=subdivision or None, years=year))

@@ -1,0 +1,242 @@
+"""What a person recorded about an incident, as the engine reads it.
+
+Facts arrive as one JSON object. Whatever is unknown, misspelt or ambiguous is refused by name: a
+deadline computed from a fact nobody recognised would be worse than none.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from types import MappingProxyType
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from compliance.regimes.calendars import CalendarError, calendar
+from compliance.regimes.vocabulary import ENTITIES, PREDICATES, Instant, Limb, StageId
+
+_LONGEST_ECHO = 60
+_YEARS = range(1970, 2201)
+_NOTHING: Mapping[Any, Any] = MappingProxyType({})
+
+
+class FactsError(ValueError):
+    """A fact is unknown, malformed or contradicts another; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything the engine may know about one incident.
+
+    `submitted` is keyed by stage ("initial"), or by regime and stage ("eu-aia-73:initial") when
+    one set of facts serves several regimes.
+    """
+
+    instants: Mapping[Instant, datetime] = field(default_factory=lambda: _NOTHING)
+    submitted: Mapping[str, tuple[datetime, ...]] = field(default_factory=lambda: _NOTHING)
+    limbs: tuple[Limb, ...] = ()
+    recipient_zone: str | None = None
+    calendar: str | None = None
+    entity: str | None = None
+    predicates: Mapping[str, bool] = field(default_factory=lambda: _NOTHING)
+
+    @classmethod
+    def from_json(cls, given: str | bytes | Mapping[str, Any]) -> "Facts":
+        """Read facts from a JSON text or an already parsed object.
+
+        Raises:
+            FactsError: Something is unknown or malformed; the message names it.
+        """
+        raw = dict(given) if isinstance(given, Mapping) else _object(given)
+        facts = cls(
+            instants={name: instant(name, raw.pop(name)) for name in Instant if _has(raw, name)},
+            submitted=dict(_submitted(raw.pop("submitted", None))),
+            limbs=tuple(_limbs(raw.pop("limbs", None))),
+            recipient_zone=_zone(raw.pop("recipient_zone", None)),
+            calendar=_calendar(raw.pop("calendar", None)),
+            entity=_entity(raw.pop("entity", None)),
+            predicates=dict(_predicates(raw)),
+        )
+        _refuse_the_rest(raw)
+        return facts
+
+    def holds(self, predicate: str) -> bool | None:
+        """True or false as recorded; None while nobody has said.
+
+        Recording a limb of harm is itself the statement that the incident is serious.
+        """
+        if predicate == "serious_incident" and predicate not in self.predicates and self.limbs:
+            return True
+        return self.predicates.get(predicate)
+
+    def submissions(self, regime_key: str, stage: StageId) -> tuple[datetime, ...]:
+        """When this stage was submitted, in order."""
+        qualified = self.submitted.get(f"{regime_key}:{stage}")
+        found = self.submitted.get(stage, ()) if qualified is None else qualified
+        return tuple(sorted(found))
+
+
+def instant(name: str, value: object) -> datetime:
+    """One instant in UTC from ISO 8601 with an offset.
+
+    Raises:
+        FactsError: It is no instant, leaves the offset to be guessed, or lies in no year that
+            anybody could have reported in.
+    """
+    moment = value if isinstance(value, datetime) else _parsed(name, value)
+    if moment.utcoffset() is None:
+        raise FactsError(
+            f"{name}: expected an offset such as '+01:00' or 'Z', got {_echo(value)} without one"
+        )
+    if moment.year not in _YEARS:
+        raise FactsError(
+            f"{name}: expected a year from {_YEARS[0]} to {_YEARS[-1]}, got {_echo(value)}"
+        )
+    return moment.astimezone(UTC)
+
+
+def _object(text: str | bytes) -> dict[str, Any]:
+    """One JSON object in which no name is said twice."""
+    try:
+        raw = json.loads(text, object_pairs_hook=_once_each)
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, FactsError):
+            raise
+        raise FactsError(f"facts: expected one JSON object, got something else ({error})") from None
+    if not isinstance(raw, dict):
+        raise FactsError(f"facts: expected one JSON object, got {type(raw).__name__}")
+    return raw
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a repeated name: two awareness times are a question, not a fact."""
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise FactsError(f"{_echo(name)}: expected once, got it twice")
+    return dict(pairs)
+
+
+def _has(raw: dict[str, Any], name: str) -> bool:
+    """Present with a value; an explicit null is the same as absent, and is taken out."""
+    if raw.get(name) is None:
+        raw.pop(name, None)
+        return False
+    return True
+
+
+def _parsed(name: str, value: object) -> datetime:
+    """ISO 8601 text as a datetime; a bare date is not an instant."""
+    if isinstance(value, str) and ("T" in value or " " in value.strip()):
+        try:
+            return datetime.fromisoformat(value.strip())
+        except ValueError:
+            pass
+    raise FactsError(
+        f"{name}: expected an ISO 8601 instant such as '2027-12-07T10:00:00+01:00',"
+        f" got {_echo(value)}"
+    )
+
+
+def _submitted(given: object) -> Iterator[tuple[str, tuple[datetime, ...]]]:
+    """Stage to its submissions; one instant or a list of them."""
+    if given is None:
+        return
+    if not isinstance(given, Mapping):
+        raise FactsError(f"submitted: expected an object of stages, got {_echo(given)}")
+    for name, value in given.items():
+        if str(name).rpartition(":")[2] not in set(StageId):
+            raise FactsError(
+                f"submitted: unknown stage {_echo(name)}; expected one of {', '.join(StageId)}"
+            )
+        values = value if isinstance(value, list) else [value] if value is not None else []
+        yield str(name), tuple(instant(f"submitted.{name}", each) for each in values)
+
+
+def _limbs(given: object) -> Iterator[Limb]:
+    """The limbs of harm, each once and in the vocabulary's order."""
+    if given is None:
+        return
+    if not isinstance(given, list):
+        raise FactsError(f"limbs: expected a list, got {_echo(given)}")
+    for name in given:
+        if not isinstance(name, str) or name not in set(Limb):
+            raise FactsError(f"unknown limb {_echo(name)}; expected one of {', '.join(Limb)}")
+    yield from (limb for limb in Limb if limb in given)
+
+
+def _zone(given: object) -> str | None:
+    """A zone the time-zone database knows."""
+    if given is None:
+        return None
+    if not isinstance(given, str) or given not in _zones():
+        raise FactsError(
+            "recipient_zone: expected an IANA zone such as 'Europe/Berlin', got unknown zone"
+            f" {_echo(given)}"
+        )
+    return ZoneInfo(given).key
+
+
+@cache
+def _zones() -> frozenset[str]:
+    """Every zone name; the database is asked once."""
+    return frozenset(available_timezones())
+
+
+def _calendar(given: object) -> str | None:
+    """A calendar somebody keeps."""
+    if given is None:
+        return None
+    if not isinstance(given, str):
+        raise FactsError(f"calendar: expected a name such as 'DE', got {_echo(given)}")
+    try:
+        return calendar(given).name
+    except CalendarError as error:
+        raise FactsError(f"calendar: {str(error)[:400]}") from None
+
+
+def _entity(given: object) -> str | None:
+    """A kind of organisation from the vocabulary."""
+    if given is None:
+        return None
+    if not isinstance(given, str) or given not in ENTITIES:
+        raise FactsError(
+            f"unknown entity {_echo(given)}; expected one of {', '.join(sorted(ENTITIES))}"
+        )
+    return given
+
+
+def _predicates(raw: dict[str, Any]) -> Iterator[tuple[str, bool]]:
+    """Predicates by name, beside the other facts or together under "predicates"."""
+    nested = raw.pop("predicates", None) or {}
+    if not isinstance(nested, Mapping):
+        raise FactsError(f"predicates: expected an object, got {_echo(nested)}")
+    beside = {name: raw.pop(name) for name in tuple(raw) if name in PREDICATES}
+    for name in nested:
+        if name not in PREDICATES:
+            raise FactsError(f"unknown predicate {_echo(name)}")
+        if name in beside:
+            raise FactsError(f"{name}: expected once, got it twice")
+    for name, value in {**beside, **nested}.items():
+        if value is None:
+            continue
+        if not isinstance(value, bool):
+            raise FactsError(f"{name}: expected true or false, got {_echo(value)}")
+        yield name, value
+
+
+def _refuse_the_rest(raw: dict[str, Any]) -> None:
+    """What is left was never heard of."""
+    if raw:
+        name = next(iter(raw))
+        raise FactsError(
+            f"unknown fact {_echo(name)}; expected an instant ({', '.join(Instant)}), submitted,"
+            " limbs, recipient_zone, calendar, entity, or a predicate"
+        )
+
+
+def _echo(value: object) -> str:
+    """A value quoted back: short, and with every unprintable character escaped."""
+    shown = ascii(value)
+    return shown if len(shown) <= _LONGEST_ECHO else f"{shown[:_LONGEST_ECHO]}…"

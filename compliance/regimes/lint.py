@@ -1,0 +1,83 @@
+"""Read every pack as a sceptical colleague would, and run the worked cases inside them."""
+
+from collections.abc import Iterator
+
+from compliance.regimes import load
+from compliance.regimes.engine import evaluate
+from compliance.regimes.facts import Facts, FactsError, instant
+from compliance.regimes.questions import INSTANT_QUESTIONS, LIMB_QUESTIONS, PREDICATE_QUESTIONS
+from compliance.regimes.reading import RegimeError
+from compliance.regimes.schema import Evidence, GoldenCase, Regime, Status
+from compliance.regimes.vocabulary import PREDICATES, Instant, Limb
+
+
+def complaints() -> tuple[str, ...]:
+    """Everything wrong with the packs, as sentences; empty when all is well."""
+    try:
+        packs = load.regimes()
+    except RegimeError as error:
+        return (str(error),)
+    found = [complaint for pack in packs for complaint in examine(pack)]
+    return (*found, *_unasked())
+
+
+def examine(regime: Regime) -> Iterator[str]:
+    """What is missing or wrong in one pack beyond its schema."""
+    for complaint in (*_thin(regime), *_wrong_cases(regime)):
+        yield f"{regime.file}: {complaint}"
+
+
+def _thin(regime: Regime) -> Iterator[str]:
+    """Parts a lawyer would miss."""
+    if not regime.tests:
+        yield "expected at least one worked case [[test]], got none"
+    if not regime.retention:
+        yield "expected a retention period, got none"
+    for stage in regime.stages:
+        if not regime.fields_for(stage.id):
+            yield f"stage {stage.id}: expected the fields its report must have, got none"
+    if regime.evidence is not Evidence.PRIMARY and not regime.is_internal:
+        yield from _uncounselled(regime)
+    if regime.status in {Status.PROPOSED, Status.CONTESTED} and not regime.requires_counsel:
+        yield f"status {regime.status}: expected a note for counsel, got none"
+
+
+def _uncounselled(regime: Regime) -> Iterator[str]:
+    """What was not read in the original carries a note for counsel."""
+    if not regime.requires_counsel:
+        yield f"evidence {regime.evidence}: expected a note in requires_counsel, got none"
+
+
+def _wrong_cases(regime: Regime) -> Iterator[str]:
+    """Worked cases whose arithmetic does not come out."""
+    for case in regime.tests:
+        try:
+            yield from check_case(regime, case)
+        except FactsError as error:
+            yield f"test {case.name!r}: {error}"
+
+
+def check_case(regime: Regime, case: GoldenCase) -> Iterator[str]:
+    """Every value of a worked case that the engine answers differently.
+
+    Raises:
+        FactsError: The case's own facts are wrong.
+    """
+    outcome = evaluate(
+        regime, Facts.from_json(case.facts), instant("at", case.at), assume_scope=True
+    )
+    for stage, expected in case.expect.items():
+        answered = outcome.stage(stage).as_json()
+        for name, value in expected.items():
+            came = "null" if answered.get(name) is None else str(answered[name])
+            if came != value:
+                yield f"test {case.name!r}, stage {stage}: expected {name} {value}, got {came}"
+
+
+def _unasked() -> Iterator[str]:
+    """Words of the vocabulary nobody asks the classifier about."""
+    asked = {question.id for question in (*LIMB_QUESTIONS, *PREDICATE_QUESTIONS)}
+    asked |= {question.id for question in INSTANT_QUESTIONS}
+    for word in (*Limb, *Instant, *PREDICATES):
+        if word not in asked:
+            yield f"questions.py: expected a question for {word}, got none"

@@ -1,0 +1,283 @@
+"""What a regime is: an immutable, versioned document about who must tell whom, what and by when.
+
+These are values only; `reading` builds them from TOML and refuses what does not fit.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from compliance.regimes.counting import Kind, Period
+from compliance.regimes.vocabulary import Instant, Limb, StageId
+
+
+class Status(StrEnum):
+    """Where a regime stands as law; only the first three can ever start a clock."""
+
+    IN_FORCE = "in_force"
+    FORMALLY_APPLICABLE = "formally_applicable"
+    ENACTED_NOT_EFFECTIVE = "enacted_not_effective"
+    PROPOSED = "proposed"
+    CONTESTED = "contested"
+    REPEALED = "repealed"
+
+
+COUNTING_STATUSES = frozenset(
+    {Status.IN_FORCE, Status.FORMALLY_APPLICABLE, Status.ENACTED_NOT_EFFECTIVE}
+)
+"""Statuses that may count down, once their dates are reached."""
+
+
+class Evidence(StrEnum):
+    """How a statement of law was learnt."""
+
+    PRIMARY = "P"
+    SECONDARY = "S"
+    MEMORY = "M"
+    HOUSE = "H"
+    """Not law: a rule of the house."""
+
+
+class ZoneSource(StrEnum):
+    """Whose clock on the wall decides."""
+
+    RECIPIENT = "recipient"
+    FIXED = "fixed"
+
+
+class LateRule(StrEnum):
+    """What a late report owes beyond itself."""
+
+    NONE = "none"
+    REASONS_REQUIRED = "reasons_required"
+    NOTIFY_BEFORE_EXPIRY = "notify_before_expiry"
+
+
+@dataclass(frozen=True, slots=True)
+class LegalBasis:
+    """An instrument and the place in it."""
+
+    instrument: str
+    article: str
+    evidence: Evidence
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Applicability:
+    """A start date that depends on a fact; the regime starts at the earliest that holds."""
+
+    predicate: str
+    expected: bool
+    starts_on: date
+    cite: str
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeCondition:
+    """One condition of scope: at least one of the predicates has the expected value."""
+
+    any_of: tuple[str, ...]
+    expected: bool
+    cite: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """When a fact holds, only these limbs stay reportable."""
+
+    predicate: str
+    limit_to: tuple[Limb, ...]
+    cite: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A sentence worth reading when a fact has this value."""
+
+    predicate: str
+    expected: bool
+    text: str
+    cite: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """The instant that starts the clock; of several, the earliest recorded one."""
+
+    instant: Instant
+    standard: str
+    cite: str
+
+
+@dataclass(frozen=True, slots=True)
+class LimbDefinition:
+    """A limb as this regime understands it, in our own words."""
+
+    id: Limb
+    title: str
+    definition: str
+    cite: str
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """Where a stage counts from: the trigger, an instant, or the last submission of a stage."""
+
+    instant: Instant | None = None
+    submission_of: StageId | None = None
+
+    @property
+    def is_trigger(self) -> bool:
+        """Counts from whatever started the regime's clock."""
+        return self.instant is None and self.submission_of is None
+
+    def __str__(self) -> str:
+        """As the packs write it."""
+        if self.submission_of is not None:
+            return f"submitted:{self.submission_of}"
+        return "trigger" if self.instant is None else str(self.instant)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One way a stage may be counted; of those that hold, the shortest decides."""
+
+    anchor: Anchor
+    period: Period | None
+    """None: a duty without a number, such as "without delay"."""
+    kind: Kind
+    cite: str
+    limbs: tuple[Limb, ...]
+    entities: tuple[str, ...]
+    when: tuple[tuple[str, bool], ...]
+    is_required: bool
+    """The stage waits for this rule's anchor even when another rule could already count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One report a regime asks for."""
+
+    id: StageId
+    title: str
+    rules: tuple[Rule, ...]
+    recipient: str | None
+    only_if: str | None
+    repeats_until: Instant | None
+    soft_duty: str
+    accepts_incomplete: bool
+    late_rule: LateRule
+    no_relief_for: tuple[str, ...]
+
+    @property
+    def cite(self) -> str:
+        """Every place the stage rests on, each once."""
+        return "; ".join(dict.fromkeys(rule.cite for rule in self.rules))
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Who receives a report, and by which door."""
+
+    id: str
+    name: str
+    routing: str
+    channel: str
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class RequiredField:
+    """Something the report must say, the article that asks for it, where our records hold it."""
+
+    id: str
+    label: str
+    cite: str
+    source: str
+    stages: tuple[StageId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long a class of records must be kept at least."""
+
+    record_class: str
+    min_period: str
+    counted_from: str
+    cite: str
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class StandingDuty:
+    """A duty without a clock of its own."""
+
+    id: str
+    text: str
+    cite: str
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenCase:
+    """A worked case inside the pack: these facts must come to these deadlines."""
+
+    name: str
+    at: str
+    facts: dict[str, object]
+    expect: dict[str, dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Regime:
+    """A reporting regime, as one file describes it."""
+
+    key: str
+    version: str
+    title: str
+    summary: str
+    status: Status
+    is_internal: bool
+    jurisdiction: tuple[str, ...]
+    addressee: tuple[str, ...]
+    evidence: Evidence
+    valid_from: date
+    valid_to: date | None
+    zone: str
+    zone_source: ZoneSource
+    calendar: str
+    legal_basis: tuple[LegalBasis, ...]
+    applicability: tuple[Applicability, ...]
+    scope: tuple[ScopeCondition, ...]
+    exclusions: tuple[Exclusion, ...]
+    remarks: tuple[Remark, ...]
+    triggers: tuple[Trigger, ...]
+    limbs: tuple[LimbDefinition, ...]
+    stages: tuple[Stage, ...]
+    recipients: tuple[Recipient, ...]
+    fields: tuple[RequiredField, ...]
+    retention: tuple[Retention, ...]
+    duties: tuple[StandingDuty, ...]
+    requires_counsel: tuple[str, ...]
+    tests: tuple[GoldenCase, ...]
+    file: str
+    digest: str
+    """SHA-256 of the file's bytes, in hex."""
+
+    @property
+    def reference(self) -> str:
+        """The name a started clock keeps: "key@version"."""
+        return f"{self.key}@{self.version}"
+
+    def stage(self, stage_id: str) -> Stage:
+        """One stage by its id.
+
+        Raises:
+            KeyError: The regime has no such stage.
+        """
+        return {str(stage.id): stage for stage in self.stages}[stage_id]
+
+    def fields_for(self, stage_id: StageId) -> tuple[RequiredField, ...]:
+        """What this stage's report must say."""
+        return tuple(field for field in self.fields if stage_id in field.stages)

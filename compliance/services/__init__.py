@@ -1,0 +1,1 @@
+"""Verbs: the only hands that write. One module a noun, one function a verb."""

@@ -1,0 +1,148 @@
+"""Ask for, give and refuse approval. An approval binds to a digest and dies when it changes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from compliance.actors import Actor, require
+from compliance.audit.advance import advance
+from compliance.audit.log import record
+from compliance.clock import now
+from compliance.machines import TransitionRefused
+from compliance.models import Approval, ApprovalRequest
+from compliance.permissions import NotAllowed, Permission
+from compliance.states import APPROVAL
+
+
+@transaction.atomic
+def ask(
+    thing: Any,
+    *,
+    purpose: str,
+    permission: Permission,
+    title: str,
+    sha256: str,
+    needed: int = 1,
+    by: Actor,
+    expires_at: datetime | None = None,
+) -> ApprovalRequest:
+    """Ask others to approve exactly this content; an older open request for it becomes void."""
+    if by.user_id is None:
+        raise NotAllowed(f"{by.label} is not a person; only a person can ask for approval.")
+    void(thing, purpose, by=by)
+    asked = ApprovalRequest.objects.create(
+        subject=thing.subject,
+        thing_kind=thing.kind,
+        thing_uuid=thing.uuid,
+        purpose=purpose,
+        permission=permission.value,
+        title=title[:300],
+        sha256=sha256,
+        needed=needed,
+        asked_by_id=by.user_id,
+        asked_at=now(),
+        expires_at=expires_at,
+    )
+    record(
+        "approval.ask",
+        asked,
+        by=by,
+        after="asked",
+        words={"title": title},
+        purpose=purpose,
+        about=thing.ref,
+        sha256=sha256,
+        needed=needed,
+    )
+    return asked
+
+
+@transaction.atomic
+def give(request: ApprovalRequest, *, sha256_now: str, by: Actor) -> ApprovalRequest:
+    """One person's yes. The request is given when enough people said it.
+
+    Raises:
+        NotAllowed: without the permission, not a person, or the asker.
+        TransitionRefused: no longer open, expired, said already, or the content changed since.
+    """
+    person = _require_second_person(request, by)
+    current = ApprovalRequest.objects.select_for_update().get(pk=request.pk)
+    if current.state != "asked":
+        raise TransitionRefused(
+            f"This request is {current.state} already; nothing is left to approve."
+        )
+    if current.expires_at is not None and current.expires_at <= now():
+        raise TransitionRefused("This request has expired; ask for approval again.")
+    if current.sha256 != sha256_now:
+        raise TransitionRefused(
+            "The content changed after approval was asked for; it must be submitted again."
+        )
+    try:
+        with transaction.atomic():
+            Approval.objects.create(
+                request=current,
+                person_id=person,
+                asked_by_id=current.asked_by_id,
+                sha256=sha256_now,
+                at=now(),
+            )
+    except IntegrityError as error:
+        raise TransitionRefused(
+            f"{by.label} has approved this already; another person is needed."
+        ) from error
+    n_given = current.approvals.count()
+    if n_given >= current.needed:
+        _move(current, "give", by=by, n_given=n_given)
+    else:
+        record(
+            "approval.give",
+            current,
+            by=by,
+            sha256=sha256_now,
+            n_given=n_given,
+            needed=current.needed,
+        )
+    request.state = current.state
+    return current
+
+
+@transaction.atomic
+def refuse(request: ApprovalRequest, *, by: Actor, note: str) -> None:
+    """A no, with its reason."""
+    _require_second_person(request, by)
+    _move(request, "refuse", by=by, note=note)
+
+
+@transaction.atomic
+def void(thing: Any, purpose: str, *, by: Actor) -> None:
+    """Whatever was asked or given for older content holds no more."""
+    standing = ApprovalRequest.objects.filter(
+        thing_uuid=thing.uuid, purpose=purpose, state__in=["asked", "given"]
+    )
+    for request in standing:
+        _move(request, "void", by=by)
+
+
+def holds(thing: Any, purpose: str, sha256_now: str) -> bool:
+    """Whether enough people approved exactly what is there now."""
+    return ApprovalRequest.objects.filter(
+        thing_uuid=thing.uuid, purpose=purpose, state="given", sha256=sha256_now
+    ).exists()
+
+
+def _require_second_person(request: ApprovalRequest, by: Actor) -> int:
+    """The key of the person who may answer, or NotAllowed."""
+    require(by, Permission(request.permission), request.subject)
+    if not by.is_person or by.user_id is None:
+        raise NotAllowed(f"{by.label} is not a person; approval needs a person.")
+    if by.user_id == request.asked_by_id:
+        raise NotAllowed(f"{by.label} asked for this approval; a second person must give it.")
+    return by.user_id
+
+
+def _move(request: ApprovalRequest, verb: str, *, by: Actor, note: str = "", **facts: Any) -> None:
+    # The permission was checked above for the person; the request's own move is the room's.
+    advance(request, APPROVAL, verb, by=by, note=note, sha256=request.sha256, **facts)

@@ -1,0 +1,188 @@
+"""From rows to what components need: badges, timeline entries, facts, clocks. Used by all storeys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from django.urls import NoReverseMatch, reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from compliance.audit.log import Line
+from compliance.clock import now
+from compliance.machines import Machine
+from compliance.views.tables import Badge
+
+if TYPE_CHECKING:
+    from compliance.models import ClockInstance
+
+Text = str | Promise
+
+ICONS = {
+    "alert": "alert-triangle",
+    "approval": "check",
+    "blob": "lock",
+    "classification": "scale",
+    "clock": "clock",
+    "hold": "lock",
+    "incident": "flag",
+    "lesson": "note",
+    "note": "note",
+    "page": "bell-ringing",
+    "prior_notice": "scale",
+    "report": "file-text",
+    "review": "note",
+    "rollback": "history",
+}
+# Kinds that have a page of their own at the roof.
+LINKED = frozenset(
+    {
+        "alert",
+        "decision",
+        "deployment",
+        "document",
+        "evidence",
+        "incident",
+        "report",
+        "review",
+        "rollback",
+        "scan",
+        "system",
+        "version",
+    }
+)
+AMBER, RED = 0.5, 0.85  # shares of the time that are gone
+
+STATE_WORDS: dict[str, Promise] = {
+    "met": gettext_lazy("met"),
+    "facts_needed": gettext_lazy("facts needed"),
+    "not_in_force": gettext_lazy("not in force"),
+    "pending_anchor": gettext_lazy("waiting for an earlier step"),
+    "not_applicable": gettext_lazy("does not apply"),
+}
+
+
+class Entry(NamedTuple):
+    """One line of a timeline."""
+
+    at: Any
+    actor_label: str
+    sentence: str
+    note: str
+    icon: str
+    link: str
+    link_label: Text
+
+
+class Fact(NamedTuple):
+    """One line of the rail."""
+
+    label: Text
+    value: Any
+    kind: str = "text"
+    url: str = ""
+
+
+def badge(machine: Machine, state: str) -> Badge:
+    """The word and tone of a state, from its machine's table."""
+    shown = machine.states[state]
+    return Badge(str(shown.label), str(shown.tone))
+
+
+def line_entry(line: Line) -> Entry:
+    """One log line, with the reason as its note and a link where the thing has a page."""
+    link = page_of(line.object_kind, line.object_uuid) if line.object_kind in LINKED else ""
+    said = line.note or next(
+        (line.words[name] for name in ("title", "name", "why", "summary") if line.words.get(name)),
+        "",
+    )
+    icon = ICONS.get(line.object_kind, "circle-dot")
+    return Entry(line.at, line.actor_label, line.sentence, said, icon, link, gettext_lazy("open"))
+
+
+def entries(lines: Iterable[Line]) -> list[Entry]:
+    """Log lines as the timeline component shows them."""
+    return [line_entry(line) for line in lines]
+
+
+def page_of(kind: str, uuid: object) -> str:
+    """The roof's address of a thing."""
+    return f"/r/{kind}/{uuid}"
+
+
+def url(name: str, *args: object) -> str:
+    """The address of a named page; empty where an installation does not have it."""
+    try:
+        return reverse(name, args=args)
+    except NoReverseMatch:
+        return ""
+
+
+def clock_card(clock: ClockInstance) -> dict[str, Any]:
+    """What the clock component needs, as of now."""
+    at = now()
+    counting = clock.state in {"running", "overdue", "overdue_immediate"}
+    has_dates = counting and clock.target_due is not None
+    left = clock.target_due - at if has_dates and clock.target_due else None
+    fraction = _gone(clock, at)
+    return {
+        "title": f"{clock.regime_title}: {clock.stage}",
+        "law": clock.regime_title,
+        "article": clock.cite,
+        "state": _component_state(clock.state),
+        "state_label": STATE_WORDS.get(clock.state, ""),
+        "remaining_text": _remaining(left),
+        "target_due": clock.target_due if counting else None,
+        "legal_latest": clock.legal_latest if counting else None,
+        "started_at": clock.started_at,
+        "fraction": fraction,
+        "tone": _tone(left, fraction),
+        "zone": clock.zone,
+        "recipient_zone_text": _at_recipient(clock) if has_dates else "",
+        "note": "",
+        "url": clock.path,
+    }
+
+
+def _component_state(state: str) -> str:
+    if state in {"overdue", "overdue_immediate"}:
+        return "running"
+    return {"pending_anchor": "pending"}.get(state, state)
+
+
+def _gone(clock: ClockInstance, at: Any) -> float:
+    if clock.started_at is None or clock.target_due is None or clock.target_due <= clock.started_at:
+        return 0.0
+    whole = clock.target_due - clock.started_at
+    return float(min(1.0, max(0.0, (at - clock.started_at) / whole)))
+
+
+def _tone(left: timedelta | None, fraction: float) -> str:
+    if left is None:
+        return "quiet"
+    if left < timedelta(0):
+        return "overdue"
+    return "red" if fraction >= RED else "amber" if fraction >= AMBER else "quiet"
+
+
+def _remaining(left: timedelta | None) -> str:
+    if left is None:
+        return _("at once; no number of days in the rule")
+    over = left < timedelta(0)
+    seconds = int(abs(left).total_seconds())
+    days, hours, minutes = seconds // 86400, seconds % 86400 // 3600, seconds % 3600 // 60
+    parts = [ngettext("%d day", "%d days", days) % days] if days else []
+    parts.append(_("%(h)d h %(m)02d min") % {"h": hours, "m": minutes})
+    text = " ".join(parts)
+    return (_("overdue by %s") if over else _("%s left")) % text
+
+
+def _at_recipient(clock: ClockInstance) -> str:
+    if clock.target_due is None:
+        return ""
+    local = clock.target_due.astimezone(ZoneInfo(clock.zone))
+    return f"{local:%Y-%m-%d %H:%M} {clock.zone}"

@@ -1,0 +1,91 @@
+"""Steps 2 and 3: scan every version in a worker, and ask whether evaluation changes what shows."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from assessments.models import Scan, SuppressionTest
+from assessments.scanner import prompts
+from assessments.services import instrument, scan
+from config.demo import models
+from config.demo.stage import DemoFailed, Stage, tell, watch
+
+# Two contents of each concern, and benign ones, under twelve pairs of frames.
+PER_FAMILY, N_FRAMES, SEED = 2, 12, 20261
+
+
+def instruments(stage: Stage) -> None:
+    """The shipped autoencoder with its card, its watch-list and the built-in suite."""
+    bo = stage.by("bo")
+    sae = instrument.register_sae("SmolLM2-135M, output of block 10", models.SAE, by=bo)
+    watchlist = instrument.register_watchlist(sae, "house", prompts.load_watchlist(), by=bo)
+    suite = instrument.register_suite(
+        "paired frames", prompts.suite(per_family=PER_FAMILY, n_frames=N_FRAMES, seed=SEED), by=bo
+    )
+    stage.made |= {"sae": sae, "watchlist": watchlist, "suite": suite}
+    tell(
+        f"autoencoder: {sae.d_sae} latents at {sae.hook_name}; watch-list: {len(watchlist.latents)} latents"
+    )
+    tell(
+        f"suite: {suite.n_prompts} prompts, {suite.n_pairs} pairs of evaluation and deployment frames"
+    )
+
+
+def scan_all(stage: Stage) -> None:
+    """One scan for each version, in the scan worker; the first is the baseline of the others."""
+    for key in ("v1", "v2", "weak"):
+        asked = scan.request(
+            stage.made[key],
+            sae=stage.made["sae"],
+            watchlist=stage.made["watchlist"],
+            suite=stage.made["suite"],
+            seed=SEED,
+            by=stage.by("bo"),
+        )
+        watch(f"scan of {stage.made[key].name:<10}", partial(_progress, asked.pk), seconds=1200)
+        done = Scan.objects.get(pk=asked.pk)
+        if done.state != "done":
+            raise DemoFailed(f"The scan of {stage.made[key]} ended as {done.state}: {done.problem}")
+        stage.made[f"scan:{key}"] = done
+        _tell(done)
+
+
+def _progress(pk: int) -> tuple[int, int, bool]:
+    row = Scan.objects.values("n_done", "n_total", "state").get(pk=pk)
+    return row["n_done"], row["n_total"], row["state"] not in {"queued", "running"}
+
+
+def _tell(done: Scan) -> None:
+    coverage = done.coverage or {}
+    tell(
+        f"  {done.findings.count()} findings; coverage: variance unexplained"
+        f" {coverage.get('fvu', '?')}, mean L0 {coverage.get('l0_mean', '?')},"
+        f" cross-entropy recovered {coverage.get('ce_recovered_mean', '?')}"
+    )
+
+
+def suppression(stage: Stage) -> None:
+    """What evaluation frames alone would have shown, and what the paired test shows."""
+    for key in ("v1", "v2", "weak"):
+        done: Scan = stage.made[f"scan:{key}"]
+        alone = sum(s.n_hit for s in done.summaries.filter(frame="evaluation"))
+        live = sum(s.n_hit for s in done.summaries.filter(frame="deployment"))
+        tests = SuppressionTest.objects.filter(scan=done, scope="concern")
+        found = tests.filter(verdict="detected")
+        tell(
+            f"{stage.made[key].name:<10} prompts with a hit: {alone} under evaluation, {live} under deployment"
+        )
+        for test in found.order_by("p_max_t"):
+            tell(
+                f"  {test.concern}: stronger in deployment by a factor of {test.row['ratio']:.2f}"
+                f" [{test.row['ratio_low']:.2f}, {test.row['ratio_high']:.2f}],"
+                f" d_z {test.row['d_z']:.2f}, p {test.row['p']:.4f}, corrected {test.row['p_max_t']:.4f}"
+            )
+        if not found:
+            smallest = min((t.row["minimum_detectable_ratio"] for t in tests), default=None)
+            tell(
+                "  nothing detected at this sensitivity; the smallest factor this test could see"
+                f" was {smallest:.2f}"
+                if smallest
+                else "  no test could be made"
+            )

@@ -1,0 +1,1 @@
+"""Commands of the roof: demo, docs, run_house."""

@@ -1,0 +1,166 @@
+"""Pages of docs/ that are drawn from the tables in the code, so that they cannot disagree.
+
+`manage.py docs` writes them; `manage.py docs --check` says which one is out of date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from assessments import states as assessment_states
+from compliance import states as compliance_states
+from compliance.audit.actions import ACTIONS
+from compliance.machines import Machine, Move
+from compliance.permissions import ROLES, TOKEN_SCOPES, Permission, Role
+from compliance.regimes import load
+from compliance.regimes.schema import Regime, Stage
+from incidents import states as incident_states
+
+MACHINES: tuple[Machine, ...] = (
+    *compliance_states.MACHINES,
+    *assessment_states.MACHINES,
+    *incident_states.MACHINES,
+)
+HEAD = "<!-- Written by `make docs` from {source}. Change that, not this. -->\n\n"
+
+
+def claim_of(machine: Machine) -> tuple[str, str] | None:
+    """The move that a lease makes by itself: from the waiting state to the working one.
+
+    Leased machines are those that the sweep can put back (`requeue`) and give up.
+    """
+    working = {state for state, verb in machine.moves if verb == "requeue"}
+    waiting = {state for state, verb in machine.moves if verb == "give_up"} - working
+    if len(working) != 1 or len(waiting) != 1:
+        return None
+    return waiting.pop(), working.pop()
+
+
+def states() -> str:
+    """Every state machine as a picture and a table."""
+    head = HEAD.format(source="the `states.py` of each app")
+    intro = (
+        "# States\n\n"
+        "Who may say a verb stands beside it; `system` is a worker. `(claim)` is a lease: "
+        "a worker takes the row, and the sweep gives it back when the worker dies.\n"
+    )
+    return head + intro + "".join(_machine(machine) for machine in MACHINES)
+
+
+def _machine(machine: Machine) -> str:
+    lines = ["stateDiagram-v2", f"    [*] --> {machine.initial}"]
+    lines += [f"    {state} --> {move.to}: {verb}" for (state, verb), move in machine.moves.items()]
+    claim = claim_of(machine)
+    if claim is not None:
+        lines.append(f"    {claim[0]} --> {claim[1]}: (claim)")
+    lines += [f"    {state} --> [*]" for state in machine.states if state in machine.ends()]
+    picture = "\n".join(lines)
+    table = _table(
+        ("From", "Verb", "To", "Who may", "Not the same person as"),
+        (
+            (state, f"`{verb}`", move.to, _who(move), ", ".join(move.not_the))
+            for (state, verb), move in machine.moves.items()
+        ),
+    )
+    words = "; ".join(f"`{key}`: {state.label}" for key, state in machine.states.items())
+    return f"\n## {machine.name}\n\n{words}.\n\n```mermaid\n{picture}\n```\n\n{table}"
+
+
+def _who(move: Move) -> str:
+    if move.permission is Permission.SYSTEM:
+        return "system"
+    allowed = f"`{move.permission}`" if move.permission else "as the asking says"
+    return f"{allowed}, a person" if move.person_only else allowed
+
+
+def actions() -> str:
+    """Every action that the log knows."""
+    head = HEAD.format(source="`compliance/audit/actions.py`")
+    table = _table(("Action", "Sentence"), ((f"`{name}`", text) for name, text in ACTIONS.items()))
+    return f"{head}# Actions of the log\n\n{len(ACTIONS)} actions. Anything else is refused.\n\n{table}"
+
+
+def permissions() -> str:
+    """Roles against permissions."""
+    head = HEAD.format(source="`compliance/permissions.py`")
+    heads = ("Permission", *(role.value.replace("_", " ") for role in Role), "token")
+    rows = (
+        (
+            f"`{permission}`",
+            *("yes" if permission in ROLES[role] else "" for role in Role),
+            "yes" if permission in TOKEN_SCOPES else "",
+        )
+        for permission in Permission
+        if permission is not Permission.SYSTEM
+    )
+    intro = (
+        "# Permissions\n\n"
+        "What a role allows, everywhere. A grant allows one permission on one subject to one person; "
+        "a restricted subject is open to its grants alone, whatever the role. `system:act` belongs "
+        "to workers and to nobody else.\n\n"
+    )
+    return head + intro + _table(heads, rows)
+
+
+def regimes() -> str:
+    """Every pack: status, dates, stages and periods."""
+    head = HEAD.format(source="`compliance/regimes/data`")
+    intro = (
+        "# Reporting regimes\n\n"
+        "Not legal advice. A regime that is not in force, or whose date has not come, never counts "
+        "down. P: read in the primary text; S: in secondary texts; M: from memory; H: a rule of the house.\n\n"
+    )
+    packs = load.regimes()
+    overview = _table(
+        ("Regime", "Status", "From", "Where", "Sources"),
+        (
+            (
+                f"`{p.reference}`",
+                p.status.value,
+                p.valid_from,
+                ", ".join(p.jurisdiction),
+                p.evidence.value,
+            )
+            for p in packs
+        ),
+    )
+    return head + intro + overview + "".join(_regime(pack) for pack in packs)
+
+
+def _regime(pack: Regime) -> str:
+    basis = "; ".join(
+        f"{each.instrument}, {each.article} ({each.evidence.value})" for each in pack.legal_basis
+    )
+    table = _table(
+        ("Stage", "For", "Counts from", "Period", "Article"),
+        (row for stage in pack.stages for row in _rules(stage)),
+    )
+    counsel = "".join(f"- {each}\n" for each in pack.requires_counsel)
+    asked = f"\nFor counsel:\n\n{counsel}" if counsel else ""
+    return (
+        f"\n## {pack.title}\n\n`{pack.reference}`, SHA-256 `{pack.digest}`\n\n{pack.summary}\n\n"
+        f"Basis: {basis}.\n\n{table}{asked}"
+    )
+
+
+def _rules(stage: Stage) -> Iterator[tuple[object, ...]]:
+    for rule in stage.rules:
+        period = rule.period if rule.period is not None else (stage.soft_duty or rule.kind.value)
+        yield stage.title, ", ".join(rule.limbs) or "all", f"`{rule.anchor}`", period, rule.cite
+
+
+def _table(heads: tuple[str, ...], rows: Iterator[tuple[object, ...]]) -> str:
+    lines = [heads, ("---",) * len(heads), *rows]
+    return "".join("| " + " | ".join(_cell(cell) for cell in line) + " |\n" for line in lines)
+
+
+def _cell(value: object) -> str:
+    return str(value).replace("|", "\\|").replace("\n", " ")
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "states.md": states,
+    "actions.md": actions,
+    "permissions.md": permissions,
+    "regimes.md": regimes,
+}

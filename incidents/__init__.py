@@ -1,0 +1,1 @@
+"""The second floor: what went wrong and who is called."""

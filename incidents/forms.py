@@ -1,0 +1,335 @@
+"""What people enter on the second floor, and what of it can be right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from typing_extensions import override
+
+from assessments.scanner.contract import Family
+from compliance.clock import now
+from compliance.regimes.questions import (
+    INSTANT_QUESTIONS,
+    LIMB_QUESTIONS,
+    PREDICATE_QUESTIONS,
+    Question,
+)
+from incidents import queries
+
+LONGEST = 4_000
+YES_NO = [("", _("not known yet")), ("yes", _("yes")), ("no", _("no"))]
+
+
+def area(rows: int = 3) -> forms.Textarea:
+    """A box for sentences."""
+    return forms.Textarea(attrs={"rows": rows, "maxlength": LONGEST})
+
+
+def local_now() -> str:
+    """This minute in the reader's zone, as the browser's field writes it."""
+    return timezone.localtime(now()).strftime("%Y-%m-%dT%H:%M")
+
+
+class Moment(forms.DateTimeField):
+    """A minute in the reader's zone, by the browser's own control."""
+
+    def __init__(self, **options: Any) -> None:
+        """The control writes ISO without a zone; Django reads it in the reader's."""
+        control = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+        super().__init__(
+            widget=control, input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"], **options
+        )
+
+
+class OpenForm(forms.Form):
+    """A person opens an incident."""
+
+    deployment: Any = forms.ModelChoiceField(
+        queryset=None, label=_("Deployment"), to_field_name="uuid"
+    )
+    title = forms.CharField(label=_("What happened, in one line"), max_length=300)
+    severity = forms.ChoiceField(
+        label=_("Severity"),
+        choices=queries.SEVERITIES,
+        initial="sev2",
+        help_text=_("Assume the worse one until it is known."),
+    )
+    is_exercise = forms.BooleanField(label=_("This is an exercise"), required=False)
+
+    def __init__(self, *args: Any, deployments: Any, **options: Any) -> None:
+        """Offer only what the person may see."""
+        super().__init__(*args, **options)
+        self.fields["deployment"].queryset = deployments  # type: ignore[attr-defined]
+
+
+class NoteForm(forms.Form):
+    """A note."""
+
+    text = forms.CharField(label=_("Note"), widget=area(3), max_length=LONGEST)
+
+
+class ReasonForm(forms.Form):
+    """A reason, for the record."""
+
+    reason = forms.CharField(label=_("Reason"), widget=area(3), max_length=LONGEST)
+
+
+class ChoiceForm(forms.Form):
+    """Art. 73(6): informed first, or an emergency in writing."""
+
+    choice = forms.ChoiceField(
+        label=_("Before the system is touched"),
+        choices=queries.PRIOR_CHOICES,
+        widget=forms.RadioSelect,
+    )
+    authority = forms.CharField(label=_("Authority informed"), required=False, max_length=200)
+    informed_at = Moment(label=_("Informed at"), required=False)
+    reason = forms.CharField(label=_("Reasons"), widget=area(3), max_length=LONGEST)
+
+    @override
+    def clean(self) -> dict[str, Any]:
+        """Whoever says “informed” also says whom and when."""
+        found = super().clean() or {}
+        informed = found.get("choice") == "informed"
+        if informed and not (found.get("authority") and found.get("informed_at")):
+            raise forms.ValidationError(_("Say which authority was informed and when."))
+        return found
+
+
+class ResolveForm(forms.Form):
+    """What it did to people and things."""
+
+    reason = forms.CharField(label=_("Impact"), widget=area(3), max_length=LONGEST)
+
+
+class RollbackForm(forms.Form):
+    """Which version, and why."""
+
+    to_version = forms.ChoiceField(label=_("Roll back to"))
+
+    def __init__(self, *args: Any, targets: Iterable[tuple[str, str]], **options: Any) -> None:
+        """Offer versions of the same system."""
+        super().__init__(*args, **options)
+        self.fields["to_version"].choices = list(targets)  # type: ignore[attr-defined]
+
+
+class ResolveAlertForm(forms.Form):
+    """What an alert turned out to be."""
+
+    disposition = forms.ChoiceField(
+        label=_("It was"),
+        choices=[
+            ("true_positive", _("right")),
+            ("benign_expected", _("right, and expected")),
+            ("false_positive", _("wrong")),
+            ("test", _("a test")),
+            ("duplicate", _("a repetition of another")),
+            ("insufficient_information", _("impossible to tell")),
+        ],
+    )
+
+
+class ShiftForm(forms.Form):
+    """Somebody on call."""
+
+    person: Any = forms.ModelChoiceField(queryset=None, label=_("Person"), to_field_name="uuid")
+    rung = forms.IntegerField(label=_("Rung"), min_value=1, max_value=9, initial=1)
+    starts_at = Moment(label=_("From"))
+    ends_at = Moment(label=_("Until"))
+
+    def __init__(self, *args: Any, people: Any, **options: Any) -> None:
+        """Offer active people."""
+        super().__init__(*args, **options)
+        self.fields["person"].queryset = people  # type: ignore[attr-defined]
+
+    @override
+    def clean(self) -> dict[str, Any]:
+        """A shift ends after it begins."""
+        found = super().clean() or {}
+        starts, ends = found.get("starts_at"), found.get("ends_at")
+        if starts and ends and ends <= starts:
+            raise forms.ValidationError(_("The shift must end after it begins."))
+        return found
+
+
+class StepForm(forms.Form):
+    """One rung of the ladder."""
+
+    rung = forms.IntegerField(label=_("Rung"), min_value=1, max_value=9)
+    wait_minutes = forms.IntegerField(
+        label=_("Wait for an answer, minutes"), min_value=1, max_value=240
+    )
+    channels = forms.MultipleChoiceField(
+        label=_("Call by"),
+        choices=[
+            ("email", _("e-mail")),
+            ("chat", _("chat")),
+            ("webhook", _("webhook")),
+            ("null", _("the page here only (sent nowhere)")),
+        ],
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+
+class ReviewForm(forms.Form):
+    """The blameless account."""
+
+    summary = forms.CharField(label=_("What happened"), widget=area(6), max_length=20_000)
+    causes = forms.CharField(
+        label=_("What contributed"),
+        widget=area(6),
+        max_length=20_000,
+        help_text=_("Conditions, not people."),
+    )
+
+
+class RuleForm(forms.Form):
+    """A detection rule as YAML."""
+
+    title = forms.CharField(label=_("Lesson"), max_length=300)
+    source = forms.CharField(
+        label=_("Rule (YAML)"),
+        widget=area(16),
+        max_length=100_000,
+        help_text=_("It must carry its own tests; it stays inactive until somebody activates it."),
+    )
+
+
+class PairForm(forms.Form):
+    """A prompt pair for the suite."""
+
+    title = forms.CharField(label=_("Lesson"), max_length=300)
+    suite: Any = forms.ModelChoiceField(queryset=None, label=_("Suite"), to_field_name="uuid")
+    family = forms.ChoiceField(
+        label=_("Concern"), choices=[(str(each), str(each).replace("_", " ")) for each in Family]
+    )
+    text = forms.CharField(label=_("The user's turn"), widget=area(3), max_length=LONGEST)
+    evaluation = forms.CharField(label=_("System text: a test"), widget=area(3), max_length=LONGEST)
+    deployment = forms.CharField(
+        label=_("System text: in earnest"), widget=area(3), max_length=LONGEST
+    )
+
+    def __init__(self, *args: Any, suites: Any, **options: Any) -> None:
+        """Offer the suites the person may see."""
+        super().__init__(*args, **options)
+        self.fields["suite"].queryset = suites  # type: ignore[attr-defined]
+
+
+class ClassifyForm(forms.Form):
+    """The wizard: plain questions, each with what the law means by it.
+
+    Field names are those of the facts: `limb_death`, `is_provider`, `at_aware_at`.
+    """
+
+    serious = forms.ChoiceField(
+        label=_("Is this a serious incident?"),
+        choices=[("yes", _("yes")), ("no", _("no"))],
+        widget=forms.RadioSelect,
+        help_text=_("If in doubt, yes: the house's own clock of 72 hours then runs in any case."),
+    )
+    word_consequences = forms.CharField(
+        label=_("What followed from it, or may follow?"),
+        widget=area(2),
+        required=False,
+        max_length=LONGEST,
+    )
+    word_affected = forms.CharField(
+        label=_("Who or what is affected, and how many?"),
+        widget=area(2),
+        required=False,
+        max_length=LONGEST,
+    )
+    word_data_affected = forms.CharField(
+        label=_("Which data are affected?"), widget=area(2), required=False, max_length=LONGEST
+    )
+    word_malicious = forms.CharField(
+        label=_("Is anything known of intent?"), required=False, max_length=300
+    )
+    reasons = forms.CharField(label=_("Reasons"), widget=area(4), max_length=LONGEST)
+
+    def __init__(self, *args: Any, known: dict[str, Any] | None = None, **options: Any) -> None:
+        """Build one field for each question; what the registry knows is filled in."""
+        super().__init__(*args, **options)
+        settled = known or {}
+        for question in INSTANT_QUESTIONS:
+            self.fields[f"at_{question.id}"] = _moment(question, required=question.id == "aware_at")
+        for question in LIMB_QUESTIONS:
+            self.fields[f"limb_{question.id}"] = forms.BooleanField(
+                label=question.question, help_text=_help(question), required=False
+            )
+        for question in PREDICATE_QUESTIONS:
+            if question.id == "serious_incident":
+                continue
+            self.fields[f"is_{question.id}"] = _yes_no(question, settled.get(str(question.id)))
+
+    def limbs(self) -> list[str]:
+        """The harms that were ticked."""
+        return [
+            name[5:]
+            for name, value in self.cleaned_data.items()
+            if name.startswith("limb_") and value
+        ]
+
+    def facts(self) -> dict[str, Any]:
+        """What was stated, in the words that `Facts.from_json` reads."""
+        stated: dict[str, Any] = {}
+        for name, value in self.cleaned_data.items():
+            if name.startswith("at_") and value:
+                stated[name[3:]] = value.isoformat()
+            if name.startswith("is_") and value:
+                stated[name[3:]] = value == "yes"
+        return stated
+
+    def details(self) -> dict[str, str]:
+        """What reports ask for in words."""
+        return {
+            name[5:]: value for name, value in self.cleaned_data.items() if name.startswith("word_")
+        }
+
+    def words(self) -> list[forms.BoundField]:
+        """The questions answered in words."""
+        return [self[name] for name in self.fields if name.startswith("word_")]
+
+    def is_serious(self) -> bool:
+        """Yes, or harm was ticked."""
+        return self.cleaned_data.get("serious") == "yes" or bool(self.limbs())
+
+    def instants(self) -> list[forms.BoundField]:
+        """The other questions about when."""
+        named = (name for name in self.fields if name.startswith("at_"))
+        return [self[name] for name in named if name != "at_aware_at"]
+
+    def awareness(self) -> forms.BoundField:
+        """The one instant from which most clocks count."""
+        return self["at_aware_at"]
+
+    def harms(self) -> list[forms.BoundField]:
+        """The questions about harm."""
+        return [self[name] for name in self.fields if name.startswith("limb_")]
+
+    def predicates(self) -> list[forms.BoundField]:
+        """The questions about who and what."""
+        return [self[name] for name in self.fields if name.startswith("is_")]
+
+
+def _help(question: Question) -> str:
+    return f"{question.definition} ({question.cite})" if question.cite else question.definition
+
+
+def _moment(question: Question, *, required: bool) -> Moment:
+    return Moment(label=question.question, help_text=_help(question), required=required)
+
+
+def _yes_no(question: Question, known: Any) -> forms.ChoiceField:
+    initial = {True: "yes", False: "no"}.get(known, "") if isinstance(known, bool) else ""
+    return forms.ChoiceField(
+        label=question.question,
+        help_text=_help(question),
+        choices=YES_NO,
+        required=False,
+        initial=initial,
+    )

@@ -1,0 +1,1 @@
+"""Where a rollback is carried out: over HTTP, on a local target, or honestly nowhere."""

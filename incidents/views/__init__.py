@@ -1,0 +1,1 @@
+"""The second floor's pages: fetch and authorise, call one verb, answer."""

@@ -1,0 +1,191 @@
+from datetime import timedelta
+
+import pytest
+
+from assessments.models import Finding, GateDecision, Scan
+from assessments.scanner.contract import Progress, ScanFailed, Stage
+from assessments.services import scan
+from compliance import clock, queries
+from compliance.audit import log
+from compliance.machines import TransitionRefused
+from compliance.permissions import NotAllowed
+from tests.assessments.results import (
+    COVERAGE,
+    HIDDEN,
+    QUIET,
+    finished_scan,
+    make_finding,
+    make_result,
+    make_sae,
+    make_suite,
+    make_watchlist,
+    request_scan,
+)
+from tests.factories import make_version
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_request_pins_the_instrument_and_is_recorded(bo, as_actor):
+    asked = request_scan(make_version(), by=as_actor(bo))
+    (line,) = log.entries(objects=[asked.uuid])
+    assert (asked.state, line.action) == ("queued", "scan.request")
+    assert line.facts["suite_sha256"] == asked.suite.sha256
+    assert line.facts["weights_sha256"] == asked.version.weights_sha256
+
+
+def test_an_outsider_may_not_ask_for_a_scan(dee, as_actor):
+    with pytest.raises(NotAllowed, match="scan:request"):
+        request_scan(make_version(), by=as_actor(dee))
+
+
+def test_a_watchlist_of_another_autoencoder_is_refused(root):
+    with pytest.raises(scan.ScanError, match="choose one made for"):
+        scan.request(
+            make_version(),
+            sae=make_sae(),
+            watchlist=make_watchlist(make_sae()),
+            suite=make_suite(),
+            by=root,
+        )
+
+
+def test_only_one_worker_gets_a_scan():
+    asked = request_scan(make_version())
+    claimed = scan.claim(asked.pk)
+    assert claimed is not None
+    assert claimed.job.model_sha256 == asked.version.weights_sha256
+    assert [latent.index for latent in claimed.job.watchlist] == [3, 9]
+    assert scan.claim(asked.pk) is None
+
+
+def test_a_beat_writes_progress_and_prolongs_the_lease():
+    asked = request_scan(make_version())
+    claimed = scan.claim(asked.pk)
+    until = Scan.objects.get(pk=asked.pk).lease_until
+    assert scan.beat(claimed, Progress(Stage.READING, 5, 20, 310.0))
+    row = Scan.objects.get(pk=asked.pk)
+    assert (row.stage, row.n_done, row.n_total, row.tokens_per_second) == ("reading", 5, 20, 310.0)
+    assert row.lease_until >= until
+
+
+def test_finishing_writes_findings_tests_evidence_and_decisions():
+    done = finished_scan(make_version())
+    assert (done.state, done.lease_until, len(done.result_sha256)) == ("done", None, 64)
+    assert done.findings.get().token == " sk-4f9a"
+    assert done.summaries.count() == 2
+    assert done.suppression.get().row["minimum_detectable_ratio"] == 1.4
+    newest = queries.newest_evidence(done.version)
+    assert {what: found.status for what, found in newest.items()} == {
+        "sae_scan": "met",
+        "suppression": "met",
+    }
+    assert set(done.version.decisions.values_list("outcome", flat=True)) == {"no_go"}
+    assert done.version.decisions.count() == 3
+
+
+def test_no_evidence_says_safe_and_what_was_missed_is_said():
+    done = finished_scan(make_version())
+    found, hidden = done.version.evidence.order_by("id")
+    for words in (found.summary, hidden.summary):
+        assert "safe" not in words.lower()
+    assert "at this sensitivity, with this coverage" in found.summary
+    assert "8.0% of variance unexplained" in found.summary
+    assert "1.4 times" in hidden.summary
+
+
+def test_evidence_carries_coverage_sensitivity_and_a_chart_with_its_words():
+    done = finished_scan(make_version())
+    found, hidden = done.version.evidence.order_by("id")
+    assert found.payload["coverage"]["fvu"] == "0.08"
+    assert hidden.payload["sensitivity"]["cyber"]["minimum_detectable_ratio"] == "1.4"
+    for evidence in (found, hidden):
+        chart = evidence.payload["chart"]
+        assert chart["spec"].startswith("{")
+        assert chart["alt"]
+        assert chart["table"]["rows"]
+
+
+def test_suppression_that_was_found_is_not_met():
+    done = finished_scan(make_version(), make_result(tests=(HIDDEN,)))
+    hidden = queries.newest_evidence(done.version)["suppression"]
+    assert hidden.status == "not_met"
+    assert "ratio 2.46" in hidden.summary
+    decision = done.version.decisions.get(environment="production")
+    (reason,) = [r for r in decision.reasons if r["criterion"] == "suppression"]
+    assert (reason["verdict"], reason["waivable"]) == ("not_met", False)
+
+
+def test_too_little_coverage_is_inconclusive_not_met():
+    blind = make_result(coverage=COVERAGE.__class__(**{**COVERAGE.to_json(), "fvu": 0.6}))
+    done = finished_scan(make_version(), blind)
+    found = queries.newest_evidence(done.version)["sae_scan"]
+    assert found.status == "inconclusive"
+    assert "share of variance unexplained 0.6" in found.summary
+
+
+def test_a_rise_over_the_previous_version_is_not_met():
+    base = make_version()
+    first = finished_scan(base)
+    later = make_version(base.model.system)
+    type(later).objects.filter(pk=later.pk).update(previous=base)
+    later.refresh_from_db()
+    done = finished_scan(later, make_result(deployment=0.9), like=first)
+    found = queries.newest_evidence(later)["sae_scan"]
+    assert found.status == "not_met"
+    assert found.payload["baseline"] == str(first.uuid)
+    assert done.state == "done"
+
+
+def test_tokens_lose_their_control_characters():
+    done = finished_scan(make_version(), make_result(findings=(make_finding("\x00\u202ekey\x1b"),)))
+    found = Finding.objects.get(scan=done)
+    assert found.token == "[U+202E]key"
+    assert found.window["tokens"][2] == "[U+202E]key"
+
+
+def test_a_cancelled_scan_takes_no_result(bo, as_actor):
+    asked = request_scan(make_version())
+    claimed = scan.claim(asked.pk)
+    scan.cancel(Scan.objects.get(pk=asked.pk), by=as_actor(bo), note="wrong suite")
+    assert not scan.beat(claimed, Progress(Stage.READING, 1, 2))
+    with pytest.raises(TransitionRefused):
+        scan.finish(claimed, make_result())
+    assert not Finding.objects.exists()
+    assert not GateDecision.objects.exists()
+
+
+def test_a_worker_that_lost_its_lease_writes_nothing():
+    asked = request_scan(make_version())
+    lost = scan.claim(asked.pk)
+    Scan.objects.filter(pk=asked.pk).update(state="queued", lease_until=None)
+    held = scan.claim(asked.pk)
+    with pytest.raises(TransitionRefused, match="somebody else"):
+        scan.finish(lost, make_result())
+    assert scan.finish(held, make_result()).state == "done"
+
+
+def test_a_passing_failure_is_tried_again_later_and_a_permanent_one_is_not():
+    asked = request_scan(make_version())
+    again = scan.fail(scan.claim(asked.pk), ScanFailed("the disk was away", permanent=False))
+    assert again.state == "queued"
+    assert again.next_try_at > clock.now()
+    assert scan.claim(asked.pk) is None
+    with clock.held(clock.now() + timedelta(minutes=1)):
+        ended = scan.fail(scan.claim(asked.pk), ScanFailed("digest differs", permanent=True))
+    assert (ended.state, ended.problem) == ("failed", "digest differs")
+
+
+def test_a_failed_scan_can_be_tried_again_by_a_person(bo, as_actor):
+    asked = request_scan(make_version())
+    failed = scan.fail(scan.claim(asked.pk), ScanFailed("digest differs", permanent=True))
+    assert scan.retry(failed, by=as_actor(bo)).state == "queued"
+    assert scan.claim(asked.pk) is not None
+
+
+def test_the_control_does_not_count_as_a_finding():
+    from dataclasses import replace
+
+    moved = replace(HIDDEN, scope="control", key="benign")
+    done = finished_scan(make_version(), make_result(tests=(QUIET, moved)))
+    assert queries.newest_evidence(done.version)["suppression"].status == "met"

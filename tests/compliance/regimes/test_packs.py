@@ -1,0 +1,198 @@
+"""Packs are read strictly: a mistake names file, entry and field, and what was expected."""
+
+import hashlib
+import re
+from datetime import date
+from importlib import resources
+
+import pytest
+
+from compliance.regimes import lint, load
+from compliance.regimes.calendars import WEEKENDS_ONLY, CalendarError, calendar
+from compliance.regimes.load import UnknownRegime
+from compliance.regimes.outcome import State
+from compliance.regimes.questions import (
+    INSTANT_QUESTIONS,
+    LIMB_QUESTIONS,
+    PREDICATE_QUESTIONS,
+)
+from compliance.regimes.reading import RegimeError
+from compliance.regimes.schema import Evidence, Regime
+from compliance.regimes.vocabulary import PREDICATES, Instant, Limb
+
+PACKS = load.regimes()
+KEYS = {
+    "house-72h": ["report"],
+    "eu-aia-73": ["initial", "complete"],
+    "eu-aia-26-5": ["notice"],
+    "eu-gpai-55-cop9": ["initial", "intermediate", "final"],
+    "eu-aia-52-1": ["notification"],
+    "us-ny-raise-1422": ["report", "imminent"],
+    "us-il-sb315": ["report", "imminent"],
+    "us-ca-sb53": ["report", "imminent"],
+    "eu-gdpr-33": ["notification"],
+    "uk-gdpr-33": ["notification"],
+    "eu-nis2-23": ["early_warning", "notification", "final"],
+    "eu-cra-14-vuln": ["early_warning", "notification", "final"],
+    "eu-cra-14-incident": ["early_warning", "notification", "final"],
+    "eu-dora-19": ["initial", "intermediate", "final"],
+    "eu-mdr-87": ["initial"],
+}
+
+
+def text_of(pack: Regime) -> str:
+    return resources.files("compliance.regimes").joinpath("data", pack.file).read_text()
+
+
+def test_the_public_keys_and_stages_are_all_there() -> None:
+    assert {pack.key: [str(stage.id) for stage in pack.stages] for pack in load.current()} == KEYS
+
+
+def test_no_pack_has_a_complaint() -> None:
+    assert lint.complaints() == ()
+
+
+@pytest.mark.parametrize("pack", PACKS, ids=lambda pack: pack.reference)
+def test_a_pack_says_where_it_comes_from(pack: Regime) -> None:
+    assert pack.digest == hashlib.sha256(text_of(pack).encode()).hexdigest()
+    assert bool(pack.legal_basis) is not pack.is_internal
+    assert all(rule.cite for stage in pack.stages for rule in stage.rules)
+    assert all(pack.fields_for(stage.id) for stage in pack.stages)
+    if pack.evidence in {Evidence.SECONDARY, Evidence.MEMORY}:
+        assert pack.requires_counsel
+
+
+def test_a_key_alone_means_the_newest_that_is_law() -> None:
+    assert load.get("eu-gdpr-33").version == "1.0.0"
+    assert load.get("eu-gdpr-33@2.0.0").status == "proposed"
+
+
+@pytest.mark.parametrize("name", ["eu-gdpr-34", "eu-gdpr-33@9.9.9", ""])
+def test_an_unknown_regime_is_named(name: str) -> None:
+    with pytest.raises(UnknownRegime, match=re.escape(repr(name.rpartition("@")[2]))):
+        load.get(name)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "named"),
+    [
+        ('version     = "1.1.0"', "", "field 'version': expected a non-empty text, got None"),
+        ('version     = "1.1.0"', "version = 1", "field 'version'"),
+        ('"formally_applicable"', '"live"', "field 'status': expected one of in_force"),
+        ("2026-08-02", '"2026-08-02"', "field 'valid_from': expected a date"),
+        ('"Europe/Brussels"', '"Europe/Bruxelles"', "field 'zone': expected an IANA zone"),
+        ("zone_source =", 'calendar = "QQ"\nzone_source =', "field 'calendar'"),
+        ('if = "annex_iii"', 'if = "annex_3"', "applicability number 1, field 'if'"),
+        ("amount = 10", "amount = -10", "stage initial, rule number 2, field 'amount'"),
+        ("amount = 10", "amount = true", "field 'amount'"),
+        ('unit = "day"', 'unit = "hour"', "field 'unit': expected a unit that eu_1182_days counts"),
+        ('anchor = "trigger"', 'anchor = "submitted:last"', "field 'anchor'"),
+        ('"submitted:initial"', '"submitted:final"', "follows stage final, which does not exist"),
+        ('limbs = ["death"]', 'limbs = ["cyber_breach"]', "limb cyber_breach is not a [[limb]]"),
+        ('recipient = "msa"', 'recipient = "nobody"', "stage initial, field 'recipient'"),
+        ('recipient = "msa"', "", "stage initial, field 'recipient': expected for a legal duty"),
+        ("accepts_incomplete", "accept_incomplete", "no such field here (is it misspelt?)"),
+        ('id = "health"', 'id = "death"', "limb death: expected once, got twice"),
+        ("from = 2027-12-02", "from = 2020-12-02", "applicability annex_iii, field 'from'"),
+        ('stages = ["initial"]', 'stages = ["final"]', "field preliminary, field 'stages'"),
+        ('jurisdiction = ["EU"]', 'jurisdiction = "EU"', "field 'jurisdiction': expected a list"),
+        ("key         =", "internal = true\nkey =", "field 'legal_basis'"),
+        ("key         =", "valid_to = 2026-01-01\nkey =", "field 'valid_to'"),
+        ('jurisdiction = ["EU"]', "jurisdiction = [1]", "field 'jurisdiction': expected a list"),
+        ("accepts_incomplete = true", "accepts_incomplete = 1", "expected true or false"),
+        ('limbs = ["death"]', 'limbs = ["deth"]', "field 'limbs': expected only words from death"),
+        ('any_of = ["eu_market"]', "any_of = []", "scope number 3, field 'any_of'"),
+        ('any_of = ["eu_market"]', 'any_of = ["moon"]', "field 'any_of': expected a predicate"),
+        ('limbs = ["death"]', 'entities = ["bank"]', "field 'entities': expected only words from"),
+        ('limbs = ["death"]', "when = { provider = 1 }", "field 'when': expected predicates with"),
+        ('limbs = ["death"]', "when = 3", "field 'when': expected a table"),
+        ("accepts_incomplete = true", 'repeats_until = "ever"', "field 'repeats_until'"),
+        ("expect = { initial = {", "expect = { final = {", "names a stage this regime does not"),
+        ('id = "complete"', 'id = "initial"', "stage initial: expected once, got twice"),
+        ("key         =", "duty = 1\nkey =", "expected"),
+        ("key         =", "keys = 1\nkey =", "field 'keys': expected no such field here"),
+        ("key         =", "key", "expected TOML in UTF-8"),
+    ],
+)
+def test_a_mistake_names_file_entry_and_field(before: str, after: str, named: str) -> None:
+    text = text_of(load.get("eu-aia-73"))
+    assert before in text
+    with pytest.raises(RegimeError) as caught:
+        load.parse(text.replace(before, after, 1).encode(), file="eu-aia-73.toml")
+    assert str(caught.value).startswith("eu-aia-73.toml")
+    assert named in str(caught.value)
+
+
+def test_a_pack_without_stages_or_triggers_is_refused() -> None:
+    text = text_of(load.get("house-72h"))
+    for part in ("trigger", "stage"):
+        bare = re.sub(rf"\[\[{part}\]\](?:.|\n)*?\n\n", "", text, count=1)
+        with pytest.raises(RegimeError, match=f"expected at least one {part}"):
+            load.parse(bare.encode(), file="house-72h.toml")
+
+
+def test_a_worked_case_that_does_not_come_out_is_reported() -> None:
+    text = text_of(load.get("eu-aia-73")).replace("amount = 10", "amount = 11", 1)
+    pack = load.parse(text.encode(), file="eu-aia-73.toml")
+    found = list(lint.examine(pack))
+    assert any("T6" in complaint and "2027-12-28T23:00:00Z" in complaint for complaint in found)
+
+
+def test_a_pack_without_worked_cases_is_reported() -> None:
+    text = text_of(load.get("eu-dora-19")).split("[[test]]", maxsplit=1)[0]
+    pack = load.parse(text.encode(), file="x.toml")
+    assert list(lint.examine(pack)) == [
+        "x.toml: expected at least one worked case [[test]], got none"
+    ]
+
+
+def test_every_word_of_the_vocabulary_has_one_question() -> None:
+    assert [question.id for question in LIMB_QUESTIONS] != []
+    assert {question.id for question in LIMB_QUESTIONS} == set(Limb)
+    assert {question.id for question in PREDICATE_QUESTIONS} == set(PREDICATES)
+    assert {question.id for question in INSTANT_QUESTIONS} == set(Instant)
+    every = (*LIMB_QUESTIONS, *PREDICATE_QUESTIONS, *INSTANT_QUESTIONS)
+    assert len({question.id for question in every}) == len(every)
+    assert all(question.question.endswith("?") for question in every)
+    assert all(question.definition and question.cite for question in every)
+
+
+def test_every_predicate_is_asked_by_a_pack() -> None:
+    used = {
+        name
+        for pack in PACKS
+        for name in (
+            *(name for condition in pack.scope for name in condition.any_of),
+            *(one.predicate for one in (*pack.applicability, *pack.exclusions, *pack.remarks)),
+            *(stage.only_if for stage in pack.stages if stage.only_if),
+            *(name for stage in pack.stages for rule in stage.rules for name, _ in rule.when),
+        )
+    }
+    assert used == set(PREDICATES)
+
+
+def test_calendars_carry_a_version_and_unknown_ones_are_named() -> None:
+    assert calendar("DE").reference.startswith("DE@holidays-")
+    assert calendar("EU-COMMISSION").reference.startswith("EU-COMMISSION@2026-11-22+holidays-")
+    assert calendar(WEEKENDS_ONLY).reference == "WEEKENDS-ONLY@1"
+    with pytest.raises(CalendarError, match="unknown calendar 'de'"):
+        calendar("de")
+
+
+def test_the_commission_works_on_days_when_belgium_rests() -> None:
+    armistice = date(2027, 11, 11)
+    assert calendar("EU-COMMISSION").is_working(armistice)
+    assert not calendar("BE").is_working(armistice)
+
+
+def test_the_last_four_states_carry_no_dates() -> None:
+    assert [str(state) for state in State] == [
+        "running",
+        "met",
+        "overdue",
+        "overdue_immediate",
+        "pending_anchor",
+        "facts_needed",
+        "not_applicable",
+        "not_in_force",
+    ]

@@ -1,0 +1,137 @@
+"""Reports: prefilled with provenance, missing fields named, four eyes, one digest."""
+
+from __future__ import annotations
+
+import pytest
+
+from compliance.machines import TransitionRefused
+from compliance.models import Document
+from compliance.permissions import NotAllowed
+from compliance.services import approval, report
+from tests.compliance.papers import answered, draft, make_incident
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_draft_says_what_is_known_and_how(rae, as_actor) -> None:
+    fields = report.newest(draft(make_incident(), by=as_actor(rae))).fields
+    assert fields["version"]["mark"] == "measured"
+    assert fields["version"]["source"] == "event:0193"
+    assert fields["what_happened"]["value"] == "A key was sent\nto a stranger."
+    assert fields["harm"]["mark"] == "missing"
+
+
+def test_the_regime_is_pinned(rae, as_actor) -> None:
+    begun = draft(make_incident(), by=as_actor(rae))
+    assert (begun.regime, begun.regime_version) == ("house-72h", "1.0.0")
+    assert len(begun.regime_sha256) == 64
+
+
+def test_missing_fields_are_named_and_keep_it_from_being_submitted(rae, as_actor) -> None:
+    begun = draft(make_incident(), by=as_actor(rae))
+    with pytest.raises(TransitionRefused, match="Harm and who is affected"):
+        report.submit(begun, by=as_actor(rae))
+
+
+def test_not_known_needs_a_reason_and_then_counts_as_an_answer(rae, as_actor) -> None:
+    begun = draft(make_incident(), by=as_actor(rae))
+    with pytest.raises(ValueError, match="say why"):
+        report.revise(begun, {"harm": {"status": "unknown"}}, by=as_actor(rae))
+    report.revise(begun, {"harm": {"status": "unknown", "why": "still counted"}}, by=as_actor(rae))
+    assert "harm" not in {each.id for each in report.missing(begun)}
+    assert report.newest(begun).fields["harm"]["mark"] == "missing"
+
+
+def test_saving_what_stands_already_makes_no_revision(rae, ada, as_actor) -> None:
+    begun = answered(make_incident(), by=as_actor(rae))
+    number = report.newest(begun).number
+    same = {name: dict(answer) for name, answer in report.newest(begun).fields.items()}
+    report.revise(begun, same, by=as_actor(rae))
+    assert report.newest(begun).number == number
+
+
+def test_changing_what_was_measured_makes_it_attested(rae, as_actor) -> None:
+    begun = draft(make_incident(), by=as_actor(rae))
+    report.revise(begun, {"version": {"value": "another"}}, by=as_actor(rae))
+    assert report.newest(begun).fields["version"] == {
+        "value": "another",
+        "status": "value",
+        "mark": "attested",
+        "source": "Rae",
+        "why": "",
+    }
+
+
+def test_a_field_that_the_regime_does_not_ask_for_is_refused(rae, as_actor) -> None:
+    begun = draft(make_incident(), by=as_actor(rae))
+    with pytest.raises(ValueError, match="does not ask"):
+        report.revise(begun, {"favourite_colour": {"value": "green"}}, by=as_actor(rae))
+
+
+def test_hostile_text_is_tamed_before_it_is_kept(rae, as_actor) -> None:
+    begun = draft(make_incident(), by=as_actor(rae))
+    report.revise(begun, {"harm": {"value": "a\u202eb\x00c"}}, by=as_actor(rae))
+    assert report.newest(begun).fields["harm"]["value"] == "a[U+202E]bc"
+
+
+def test_who_drafted_cannot_approve(rae, ada, as_actor) -> None:
+    begun = answered(make_incident(), by=as_actor(rae))
+    report.submit(begun, by=as_actor(rae))
+    with pytest.raises(NotAllowed):
+        report.approve(begun, by=as_actor(rae))
+
+
+def test_a_second_person_approves_exactly_this_revision(rae, ada, as_actor) -> None:
+    begun = answered(make_incident(), by=as_actor(rae))
+    report.submit(begun, by=as_actor(rae))
+    made = report.approve(begun, by=as_actor(ada))
+    assert begun.state == "approved"
+    assert begun.approved_sha256 == report.current_sha256(begun)
+    assert made.content["revision_sha256"] == begun.approved_sha256
+    assert made.content["approved_by"] == ["Ada"]
+    assert made.content["record"]["verification_key"]
+    assert made.is_simulation
+
+
+def test_reopening_makes_the_approval_void(rae, ada, as_actor) -> None:
+    begun = answered(make_incident(), by=as_actor(rae))
+    report.submit(begun, by=as_actor(rae))
+    report.approve(begun, by=as_actor(ada))
+    report.reopen(begun, by=as_actor(rae), note="a typo")
+    assert begun.approved_sha256 == ""
+    assert not approval.holds(begun, report.PURPOSE, report.current_sha256(begun))
+
+
+def test_nothing_is_changed_while_a_second_person_looks(rae, ada, as_actor) -> None:
+    begun = answered(make_incident(), by=as_actor(rae))
+    report.submit(begun, by=as_actor(rae))
+    with pytest.raises(TransitionRefused, match="review"):
+        report.revise(begun, {"harm": {"value": "none"}}, by=as_actor(rae))
+    report.send_back(begun, by=as_actor(ada), note="say more")
+    report.revise(begun, {"harm": {"value": "none"}}, by=as_actor(rae))
+    assert begun.state == "drafting"
+
+
+def test_a_paper_of_older_text_is_not_attached(rae, ada, as_actor) -> None:
+    begun = answered(make_incident(), by=as_actor(rae))
+    report.submit(begun, by=as_actor(rae))
+    old = report.approve(begun, by=as_actor(ada))
+    report.reopen(begun, by=as_actor(rae), note="a typo")
+    report.attach(begun, Document.objects.get(pk=old.pk), by=as_actor(ada))
+    assert begun.pdf is None
+
+
+def test_a_machine_cannot_draft(root) -> None:
+    with pytest.raises(NotAllowed, match="not a person"):
+        draft(make_incident(), by=root)
+
+
+def test_a_report_is_begun_once_for_each_clock(rae, as_actor) -> None:
+    from compliance.services import deadline
+    from tests.compliance.papers import facts_known, serious
+
+    incident, facts = make_incident(), serious()
+    deadline.compute(incident.subject, incident, facts, by=as_actor(rae))
+    first = report.start_due(incident, facts_known(), by=as_actor(rae))
+    assert first
+    assert report.start_due(incident, facts_known(), by=as_actor(rae)) == []

@@ -1,0 +1,175 @@
+"""Incidents: law counts from a person's finding, and nothing is closed by wishing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from compliance.clock import now
+from compliance.machines import TransitionRefused
+from compliance.models import ClockInstance, Report
+from compliance.permissions import NotAllowed
+from compliance.regimes.facts import FactsError
+from incidents.services import incident, knowledge, review, warning
+from tests.incidents import cast
+
+pytestmark = pytest.mark.django_db
+
+
+def aware(minutes: float = 10) -> dict[str, str]:
+    return {"aware_at": cast.minutes_ago(minutes).isoformat()}
+
+
+def classified(opened, by, **more):
+    return incident.classify(
+        opened,
+        **{
+            "facts": aware(),
+            "limbs": ["cyber_breach"],
+            "serious": True,
+            "reasons": "Credentials left the house.",
+            "by": by,
+            **more,
+        },
+    )
+
+
+@pytest.fixture
+def opened():
+    return cast.opened(cast.watched()[0])
+
+
+def test_references_count_up_within_a_year():
+    deployment = cast.watched()[0]
+    first, second = cast.opened(deployment), cast.opened(deployment)
+    assert int(second.reference[-4:]) == int(first.reference[-4:]) + 1
+
+
+def test_before_a_person_classifies_no_clock_runs(opened):
+    assert opened.aware_at is None
+    assert not ClockInstance.objects.filter(about_uuid=opened.uuid).exists()
+
+
+def test_a_preview_writes_nothing(opened):
+    said = incident.preview(opened, facts=aware(), limbs=["cyber_breach"], serious=True)
+    assert any(each.key == "house-72h" and str(each.applies) == "applies" for each in said)
+    assert all(each.because for each in said)
+    assert not ClockInstance.objects.exists()
+    assert not opened.classifications.exists()
+
+
+def test_classifying_starts_the_house_clock_and_its_report(opened, rae, as_actor):
+    classified(opened, as_actor(rae))
+    house = ClockInstance.objects.filter(about_uuid=opened.uuid, regime="house-72h").first()
+    assert house.state == "running"
+    assert house.target_due == opened.aware_at + timedelta(hours=72)
+    assert Report.objects.filter(about_uuid=opened.uuid, regime="house-72h").exists()
+
+
+def test_what_is_not_in_force_never_counts_down(opened, rae, as_actor):
+    classified(opened, as_actor(rae))
+    for clock in ClockInstance.objects.filter(about_uuid=opened.uuid, state="not_in_force"):
+        assert clock.target_due is None
+
+
+def test_a_correction_never_wins_time(opened, rae, as_actor):
+    classified(opened, as_actor(rae), facts=aware(60))
+    before = opened.aware_at
+    classified(opened, as_actor(rae), facts=aware(5))
+    opened.refresh_from_db()
+    assert opened.aware_at == before
+    assert list(opened.classifications.values_list("number", flat=True)) == [1, 2]
+
+
+def test_awareness_must_be_said_and_cannot_lie_ahead(opened, rae, as_actor):
+    with pytest.raises(TransitionRefused, match="aware_at"):
+        classified(opened, as_actor(rae), facts={})
+    with pytest.raises(TransitionRefused, match="future"):
+        classified(opened, as_actor(rae), facts=aware(-60))
+
+
+def test_an_unknown_fact_is_refused_by_name(opened, rae, as_actor):
+    with pytest.raises(FactsError, match="seroius"):
+        classified(opened, as_actor(rae), facts={**aware(), "seroius": True})
+
+
+def test_the_system_and_the_engineer_do_not_classify(opened, bo, as_actor):
+    with pytest.raises(NotAllowed, match="not a person"):
+        classified(opened, cast.MAKER)
+    with pytest.raises(NotAllowed):
+        classified(opened, as_actor(bo))
+
+
+def test_a_machine_does_not_acknowledge(opened):
+    with pytest.raises(NotAllowed):
+        incident.acknowledge(opened, by=cast.MAKER)
+
+
+def test_informed_needs_whom_and_when(opened, rae, as_actor):
+    with pytest.raises(ValueError, match="which authority"):
+        incident.choose(opened, choice="informed", reason="They know.", by=as_actor(rae))
+
+
+def test_a_grave_incident_is_not_resolved_before_its_reportability_is_decided(
+    opened, bo, rae, as_actor
+):
+    incident.acknowledge(opened, by=as_actor(bo))
+    incident.contain(opened, how="The tool is off.", by=as_actor(bo))
+    with pytest.raises(TransitionRefused, match="classify"):
+        incident.resolve(opened, impact="None known.", by=as_actor(bo))
+    classified(opened, as_actor(rae))
+    incident.resolve(opened, impact="None known.", by=as_actor(bo))
+    assert opened.state == "resolved"
+
+
+def test_it_is_closed_only_after_a_finished_review(opened, bo, rae, as_actor):
+    by = as_actor(bo)
+    incident.acknowledge(opened, by=by)
+    incident.contain(opened, how="The tool is off.", by=by)
+    classified(opened, as_actor(rae))
+    incident.resolve(opened, impact="None known.", by=by)
+    begun = review.start(opened, by=by)
+    with pytest.raises(TransitionRefused, match="not finished"):
+        incident.close(opened, by=by)
+    with pytest.raises(TransitionRefused, match="what caused"):
+        review.finish(begun, by=by)
+    review.write(begun, summary="It sent mail.", causes="No rule watched for it.", by=by)
+    review.finish(begun, by=by)
+    opened = type(opened).objects.get(pk=opened.pk)
+    incident.close(opened, by=by)
+    assert opened.state == "closed"
+
+
+def test_what_the_records_know_carries_where_it_comes_from(opened, rae, as_actor):
+    classified(opened, as_actor(rae), details={"data_affected": "API keys of two customers"})
+    known = knowledge.of(opened).known
+    assert known["incident.version"].mark == "measured"
+    assert known["incident.classification.reasons"].mark == "attested"
+    assert known["incident.data_affected"].value == "API keys of two customers"
+    assert "review.root_cause" not in known
+
+
+def test_a_deadline_is_warned_of_once_at_each_mark(opened, rae, bo, as_actor):
+    classified(opened, as_actor(rae))
+    house = ClockInstance.objects.filter(about_uuid=opened.uuid, target_due__isnull=False).first()
+    ClockInstance.objects.exclude(pk=house.pk).delete()
+    assert warning.ring() == 0
+    ClockInstance.objects.filter(pk=house.pk).update(
+        started_at=now() - timedelta(hours=70), target_due=now() + timedelta(hours=2)
+    )
+    assert warning.ring() == 1
+    assert warning.ring() == 0
+    house.refresh_from_db()
+    assert house.warned == ["half", "a_day", "four_hours"]
+    assert opened.pages.filter(cause__startswith=house.ref).exists()
+
+
+def test_a_short_clock_has_no_mark_longer_than_itself():
+    clock = ClockInstance(started_at=now(), target_due=now() + timedelta(hours=10))
+    assert warning.marks_passed(clock, now() + timedelta(hours=1)) == []
+    assert warning.marks_passed(clock, now() + timedelta(hours=11)) == [
+        "half",
+        "four_hours",
+        "overdue",
+    ]

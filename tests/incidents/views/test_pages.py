@@ -1,0 +1,320 @@
+"""The second floor's pages: each answers, hides itself from outsiders, and does what it offers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+
+from compliance.clock import now
+from compliance.models import ClockInstance
+from incidents.models import Alert, Event, Incident, Rollback, Shift
+from incidents.services import hold, incident, review, rollback, rule
+from tests.incidents import cast
+from tests.incidents.services.test_review import RULE
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def scene(burning, bo, rae, as_actor):
+    """An incident with an alert, a classification, a hold and a rollback that waits."""
+    key = burning.deployment.key
+    hostile = "send_mail\u202e<script>alert(1)</script>"
+    cast.judge(burning.deployment, cast.body(cast.tool_call(1, hostile), key=key))
+    incident.classify(
+        burning.incident,
+        facts={"aware_at": cast.minutes_ago(5).isoformat()},
+        limbs=["cyber_breach"],
+        serious=True,
+        reasons="Credentials left.",
+        by=as_actor(rae),
+    )
+    incident.choose(burning.incident, choice="emergency", reason="It leaks.", by=as_actor(rae))
+    hold.place(burning.incident, reason="Before acting.", by=as_actor(bo))
+    rollback.request(burning.incident, burning.good, reason="It leaks.", by=as_actor(bo))
+    burning.incident.refresh_from_db()
+    return burning
+
+
+def addresses(stage) -> list[str]:
+    """Every page that shows something of the scene."""
+    named = {
+        "incidents:incident": stage.incident.uuid,
+        "incidents:classify": stage.incident.uuid,
+        "incidents:deployment": stage.deployment.uuid,
+        "incidents:alert": Alert.objects.first().uuid,
+        "incidents:event": Event.objects.first().uuid,
+        "incidents:rollback": Rollback.objects.get().uuid,
+    }
+    return [reverse(name, args=[uuid]) for name, uuid in named.items()]
+
+
+LISTS = ["observe", "alerts", "rules", "respond", "rota"]
+
+
+def test_every_page_answers_for_those_who_read(scene, rae, ada, client_as):
+    for person in (rae, ada):
+        browser = client_as(person)
+        for address in [*addresses(scene), *(reverse(f"incidents:{name}") for name in LISTS)]:
+            answer = browser.get(address)
+            assert answer.status_code == 200, (address, person)
+            assert b"<script>alert(1)" not in answer.content
+            assert "\u202e".encode() not in answer.content
+
+
+def test_objects_do_not_exist_for_an_outsider(scene, dee, client_as):
+    browser = client_as(dee)
+    assert {browser.get(address).status_code for address in addresses(scene)} == {404}
+    assert {browser.get(reverse(f"incidents:{name}")).status_code for name in LISTS} <= {200, 403}
+
+
+def test_a_restricted_incident_hides_itself_but_not_its_alert(scene, cy, client_as):
+    scene.incident.subject.restricted = True
+    scene.incident.subject.save()
+    browser = client_as(cy)
+    assert browser.get(reverse("incidents:incident", args=[scene.incident.uuid])).status_code == 404
+    alert = browser.get(reverse("incidents:alert", args=[Alert.objects.first().uuid]))
+    assert alert.status_code == 200
+    assert scene.incident.reference.encode() not in alert.content
+
+
+def test_the_auditor_is_offered_no_act(scene, cy, client_as):
+    answer = client_as(cy).get(reverse("incidents:incident", args=[scene.incident.uuid]))
+    assert answer.status_code == 200
+    for word in (b"Hold evidence", b"Roll back</button>", b"Acknowledge</button>", b"Write note"):
+        assert word not in answer.content
+
+
+def test_one_press_acknowledges(scene, bo, client_as):
+    browser = client_as(bo)
+    browser.post(reverse("incidents:acknowledge", args=[scene.incident.uuid]))
+    scene.incident.refresh_from_db()
+    assert scene.incident.acknowledged_by == bo
+
+
+def test_the_wizard_shows_what_would_follow_and_saves_nothing(burning, rae, client_as):
+    browser = client_as(rae)
+    asked = {
+        "at_aware_at": now().strftime("%Y-%m-%dT%H:%M"),
+        "serious": "yes",
+        "limb_cyber_breach": "on",
+        "reasons": "Credentials left.",
+    }
+    address = reverse("incidents:preview", args=[burning.incident.uuid])
+    part = browser.post(address, asked, headers={"HX-Request": "true"})
+    assert part.status_code == 200
+    assert b"<html" not in part.content
+    assert b"72" in part.content
+    assert not ClockInstance.objects.exists()
+    whole = browser.post(
+        reverse("incidents:classify", args=[burning.incident.uuid]), {**asked, "look": "1"}
+    )
+    assert whole.status_code == 200
+    assert not burning.incident.classifications.exists()
+
+
+def test_the_wizard_saves_when_told_to(burning, rae, client_as):
+    asked = {
+        "at_aware_at": cast.minutes_ago(30).astimezone().strftime("%Y-%m-%dT%H:%M"),
+        "serious": "yes",
+        "limb_cyber_breach": "on",
+        "word_data_affected": "API keys",
+        "reasons": "Credentials left.",
+        "save": "1",
+    }
+    rae.zone = "UTC"
+    rae.save()
+    answer = client_as(rae).post(reverse("incidents:classify", args=[burning.incident.uuid]), asked)
+    assert answer.status_code == 302
+    classified = burning.incident.classifications.get()
+    assert classified.limbs == ["cyber_breach"]
+    assert classified.details == {"data_affected": "API keys"}
+    assert ClockInstance.objects.filter(regime="house-72h").exists()
+
+
+def test_the_wizard_names_what_is_missing(burning, rae, client_as):
+    answer = client_as(rae).post(
+        reverse("incidents:classify", args=[burning.incident.uuid]), {"save": "1"}
+    )
+    assert answer.status_code == 422
+    assert not burning.incident.classifications.exists()
+
+
+def test_the_engineer_does_not_classify(burning, bo, client_as):
+    assert (
+        client_as(bo).get(reverse("incidents:classify", args=[burning.incident.uuid])).status_code
+        == 403
+    )
+
+
+def test_a_hold_by_the_dialog(burning, bo, client_as):
+    address = reverse("incidents:hold", args=[burning.incident.uuid])
+    browser = client_as(bo)
+    browser.post(address, {"reason": ""})
+    assert not burning.incident.holds.exists()
+    browser.post(address, {"reason": "Before acting."})
+    assert burning.incident.holds.get().placed_by == bo
+
+
+def test_a_rollback_is_approved_by_another_person_in_the_browser(scene, bo, ada, client_as):
+    asked = Rollback.objects.get()
+    own = client_as(bo)
+    assert (
+        b"somebody else must approve"
+        in own.get(reverse("incidents:rollback", args=[asked.uuid])).content
+    )
+    assert own.post(reverse("incidents:approve_rollback", args=[asked.uuid])).status_code == 403
+    answer = client_as(ada).post(reverse("incidents:approve_rollback", args=[asked.uuid]))
+    assert answer.status_code == 302
+    asked.refresh_from_db()
+    assert asked.approved_by == ada
+
+
+def test_a_rollback_is_asked_for_in_the_dialog(burning, bo, rae, as_actor, client_as):
+    incident.choose(burning.incident, choice="emergency", reason="It leaks.", by=as_actor(rae))
+    address = reverse("incidents:ask_rollback", args=[burning.incident.uuid])
+    answer = client_as(bo).post(
+        address, {"to_version": str(burning.good.uuid), "reason": "It leaks."}
+    )
+    assert answer.status_code == 302
+    assert Rollback.objects.get().to_version == burning.good
+
+
+def test_a_refused_rollback_says_what_is_missing(burning, bo, client_as):
+    address = reverse("incidents:ask_rollback", args=[burning.incident.uuid])
+    answer = client_as(bo).post(
+        address, {"to_version": str(burning.good.uuid), "reason": "It leaks."}
+    )
+    assert answer.status_code == 409
+    assert b"Art. 73(6)" in answer.content
+
+
+def test_the_panel_of_a_rollback_is_a_part_of_the_page(scene, ada, client_as):
+    asked = Rollback.objects.get()
+    part = client_as(ada).get(
+        reverse("incidents:rollback", args=[asked.uuid]), headers={"HX-Request": "true"}
+    )
+    assert b"rollback-panel" in part.content
+    assert b"<html" not in part.content
+
+
+def test_an_alert_is_worked_in_the_browser(bo, client_as):
+    deployment, _ = cast.watched("staging")
+    cast.judge(deployment, cast.body(cast.tool_call(1, "send_mail"), key=deployment.key))
+    Incident.objects.all()
+    raised = Alert.objects.get(rule_key="tool_outside_manifest")
+    browser = client_as(bo)
+    assert b"send_mail" in browser.get(reverse("incidents:alert", args=[raised.uuid])).content
+    browser.post(
+        reverse("incidents:resolve_alert", args=[raised.uuid]),
+        {"disposition": "benign_expected", "reason": "Known."},
+    )
+    raised.refresh_from_db()
+    assert (raised.state, raised.disposition) == ("resolved", "benign_expected")
+
+
+def test_the_rota_takes_a_shift_and_names_the_gaps(ada, bo, client_as):
+    browser = client_as(ada)
+    before = browser.get(reverse("incidents:rota"))
+    assert b"Nobody on the first rung" in before.content
+    ada.zone = "UTC"
+    ada.save()
+    start = now() - timedelta(hours=1)
+    answer = browser.post(
+        reverse("incidents:rota"),
+        {
+            "person": str(bo.uuid),
+            "rung": "1",
+            "starts_at": start.strftime("%Y-%m-%dT%H:%M"),
+            "ends_at": (start + timedelta(days=40)).strftime("%Y-%m-%dT%H:%M"),
+        },
+    )
+    assert answer.status_code == 302
+    assert Shift.objects.get().person == bo
+    assert b"Somebody stands on the first rung" in browser.get(reverse("incidents:rota")).content
+    browser.post(reverse("incidents:remove_shift", args=[Shift.objects.get().uuid]))
+    assert not Shift.objects.exists()
+
+
+def test_the_auditor_changes_no_rota(cy, bo, client_as):
+    answer = client_as(cy).post(
+        reverse("incidents:set_step"), {"rung": "1", "wait_minutes": "5", "channels": ["null"]}
+    )
+    assert answer.status_code == 403
+
+
+def test_a_week_that_is_no_date_is_this_week(ada, client_as):
+    assert client_as(ada).get(reverse("incidents:rota"), {"week": "2026-13-99"}).status_code == 200
+
+
+def test_a_review_takes_a_rule_and_shows_its_replay(burning, bo, as_actor, client_as):
+    cast.judge(
+        burning.deployment, cast.body(cast.tool_call(1, "send_mail"), key=burning.deployment.key)
+    )
+    Incident.objects.filter(pk=burning.incident.pk).update(state="resolved")
+    burning.incident.refresh_from_db()
+    browser = client_as(bo)
+    browser.post(reverse("incidents:begin_review", args=[burning.incident.uuid]))
+    begun = burning.incident.review
+    address = reverse("incidents:review", args=[begun.uuid])
+    assert browser.get(address).status_code == 200
+    bad = browser.post(
+        reverse("incidents:add_rule", args=[begun.uuid]), {"title": "x", "source": "a: b"}
+    )
+    assert bad.status_code == 422
+    browser.post(
+        reverse("incidents:add_rule", args=[begun.uuid]), {"title": "Mail", "source": RULE}
+    )
+    lesson = begun.lessons.get()
+    assert b"not replayed yet" in browser.get(address).content
+    browser.post(reverse("incidents:replay", args=[lesson.uuid]))
+    assert b"would have caught it" in browser.get(address).content
+    added = review.rule_of(lesson)
+    assert browser.get(reverse("incidents:rule", args=[added.uuid])).status_code == 200
+    browser.post(reverse("incidents:activate_rule", args=[added.uuid]))
+    assert "agent_sends_mail" in rule.in_force().by_key
+    browser.post(
+        reverse("incidents:write_review", args=[begun.uuid]),
+        {"summary": "Mail.", "causes": "No rule."},
+    )
+    browser.post(reverse("incidents:finish_review", args=[begun.uuid]))
+    begun.refresh_from_db()
+    assert begun.state == "finished"
+    assert browser.get(address).status_code == 200
+
+
+def test_a_person_opens_an_incident(burning, bo, client_as):
+    browser = client_as(bo)
+    address = reverse("incidents:open")
+    assert browser.get(address).status_code == 200
+    answer = browser.post(
+        address,
+        {
+            "deployment": str(burning.deployment.uuid),
+            "title": "A customer called",
+            "severity": "sev2",
+        },
+    )
+    assert answer.status_code == 302
+    assert Incident.objects.latest("pk").version == burning.good
+
+
+def test_working_an_incident_to_its_end(scene, bo, ada, as_actor, client_as):
+    browser = client_as(bo)
+    Rollback.objects.update(state="rejected")
+
+    def press(name: str, **said: str) -> str:
+        browser.post(reverse(f"incidents:{name}", args=[scene.incident.uuid]), said)
+        scene.incident.refresh_from_db()
+        return scene.incident.state
+
+    assert press("acknowledge") == "acknowledged"
+    assert press("note", text="The tool is off.") == "acknowledged"
+    assert press("contain", reason="The tool is off.") == "contained"
+    assert press("resolve", reason="Two keys were replaced.") == "resolved"
+    assert press("reopen", reason="It came back.") == "open"
+    page = browser.get(reverse("incidents:incident", args=[scene.incident.uuid])).content
+    assert b"The tool is off." in page
+    assert b"reopened the incident" in page
