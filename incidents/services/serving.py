@@ -54,6 +54,9 @@ def _facts_of(deployment: Deployment, at: datetime) -> DeploymentFacts:
     state = StitchState.objects.filter(deployment=deployment).first()
     first = deployment.servings.filter(said_by="declared").order_by("id").first()
     is_active = deployment.state == "active"
+    # Without any authorisation what was declared is the yardstick of the digest; that the
+    # decision lacks is said by `check`, once and by its own name.
+    yardstick = allowed or ([declared] if declared is not None else [])
     return DeploymentFacts(
         key=deployment.key,
         model=str(declared.model.name) if declared else "",
@@ -63,10 +66,7 @@ def _facts_of(deployment: Deployment, at: datetime) -> DeploymentFacts:
         tools=frozenset(manifest.tools) if manifest else None,
         scopes=frozenset(manifest.data_scopes) if manifest else None,
         prompt_sha256s=frozenset(manifest.prompt_sha256s) if manifest else None,
-        # Without any authorisation what was declared is the yardstick of the digest; that the
-        # decision lacks is said by `check`, once and by its own name.
-        weights_sha256s=frozenset(each.weights_sha256 for each in allowed or [declared] if each)
-        or None,
+        weights_sha256s=frozenset(each.weights_sha256 for each in yardstick) or None,
         untrusted_tools=frozenset(manifest.untrusted_tools) if manifest else None,
         external_tools=frozenset(manifest.external_tools) if manifest else None,
         last_seen_at=state.last_seen_at if state else None,

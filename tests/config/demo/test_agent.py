@@ -128,7 +128,7 @@ def test_the_canary_fires_the_rules_it_is_there_for():
     }
     assert "AKIAIOSFODNN7EXAMPLE" not in str([match.fields for match in matches])
     calls = [r for r in records if r.fields["gen_ai.operation.name"] == "execute_tool"]
-    assert {call.conversation for call in calls} == {"desk-1001", "desk-1002", "desk-1003"}
+    assert {call.conversation for call in calls} == {run.conversation for run in story.runs}
 
 
 def test_each_call_says_who_chose_it():
