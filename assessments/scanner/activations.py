@@ -1,29 +1,30 @@
-"""Read the residual stream after one block, without paying for the blocks behind it.
+"""Read a model at one point or several, without paying for what lies behind the last.
 
 1. Sort the sequences by length and cut them into batches of at most so many tokens.
 2. Run the model no further than the read point; the head is never computed.
 3. Hand over each sequence's activations, padding removed.
 
-Shapes: B sequences, T positions, D model width, N tokens.
+A block's number, where a read point is asked for, means the stream after that block. Shapes: B
+sequences, T positions, D width of the read point.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 
+from assessments.scanner import readpoints
 from assessments.scanner.contract import ScanFailed
+from assessments.scanner.readpoints import ReadPoint, Site
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from torch import Tensor, nn
+    from torch import Tensor
     from transformers import PreTrainedModel
 
-HOOK = re.compile(r"blocks\.(\d+)\.hook_resid_post")
 ROUND_TO = 8
 
 
@@ -32,27 +33,16 @@ class Stop(Exception):  # It ends a forward pass early; nothing went wrong.
 
 
 def block_of(hook_name: str) -> int:
-    """The block a hook name speaks of.
+    """The block whose output a hook name speaks of.
 
     Raises:
-        ScanFailed: the name is not `blocks.<k>.hook_resid_post`.
+        ScanFailed: it speaks of another place.
     """
-    found = HOOK.fullmatch(hook_name)
-    if found is None:
+    point = readpoints.parse(hook_name)
+    if point.site is not Site.RESID_POST or point.processed:
         message = f"expected a read point as blocks.8.hook_resid_post, came {hook_name!r}"
         raise ScanFailed(message, permanent=True)
-    return int(found.group(1))
-
-
-def blocks_of(model: PreTrainedModel) -> nn.ModuleList:
-    """The model's blocks, wherever its architecture keeps them."""
-    base = model.base_model
-    for name in ("layers", "h"):
-        if hasattr(base, name):
-            blocks: nn.ModuleList = getattr(base, name)
-            return blocks
-    message = f"{type(model).__name__}: no list of blocks found under 'layers' or 'h'"
-    raise ScanFailed(message, permanent=True)
+    return point.block
 
 
 @dataclass(frozen=True)
@@ -101,36 +91,60 @@ def batch(sequences: Sequence[Sequence[int]], indices: Sequence[int]) -> Batch:
     return Batch(tuple(indices), ids, mask)
 
 
+def residuals(model: PreTrainedModel, given: Batch, at: ReadPoint | int) -> Tensor:
+    """What stands at one point, in float32, (B, T, D)."""
+    return several(model, given, (at,))[0]
+
+
 @torch.no_grad()
-def residuals(model: PreTrainedModel, given: Batch, block: int) -> Tensor:
-    """The stream after `block`, in float32, (B, T, D)."""
-    caught: list[Tensor] = []
+def several(
+    model: PreTrainedModel, given: Batch, points: Sequence[ReadPoint | int]
+) -> tuple[Tensor, ...]:
+    """What stands at each of some points, from one pass that ends at the last: each (B, T, D).
 
-    def catch(_module: nn.Module, _args: object, output: Tensor | tuple[Tensor, ...]) -> None:
-        caught.append(output if isinstance(output, torch.Tensor) else output[0])
-        raise Stop
+    Raises:
+        ScanFailed: the model has no such point, or never came by there.
+    """
+    caught: dict[int, Tensor] = {}
 
-    handle = blocks_of(model)[block].register_forward_hook(catch)
+    def catch(place: int) -> Callable[[Tensor], None]:
+        def see(x: Tensor) -> None:
+            caught[place] = x
+            if len(caught) == len(points):
+                raise Stop
+
+        return see
+
+    taps = [readpoints.tap(model, spelled_out(each)) for each in points]
+    handles = [each.watch(catch(place)) for place, each in enumerate(taps)]
     try:
         device = model.device
         mask = given.mask.to(device)
         model.base_model(input_ids=given.ids.to(device), attention_mask=mask, use_cache=False)
     except Stop:
-        pass
+        return tuple(caught[place] for place in range(len(points)))
     finally:
-        handle.remove()
-    return caught[0].float()
+        for handle in handles:
+            handle.remove()
+    missed = [each.spelled for place, each in enumerate(taps) if place not in caught]
+    message = f"{type(model).__name__} was run and never came by {', '.join(missed)}"
+    raise ScanFailed(message, permanent=True)
+
+
+def spelled_out(at: ReadPoint | int) -> ReadPoint:
+    """The read point; a block's number means the stream after it."""
+    return readpoints.after(at) if isinstance(at, int) else at
 
 
 def each_sequence(
     model: PreTrainedModel,
     sequences: Sequence[Sequence[int]],
-    block: int,
+    at: ReadPoint | int,
     *,
     token_budget: int,
 ) -> Iterator[tuple[int, Tensor]]:
     """Each sequence's place and activations (T, D), in the order in which batches finish."""
     for given in batches(sequences, token_budget):
-        stream = residuals(model, given, block)  # (B, T, D)
+        stream = residuals(model, given, at)  # (B, T, D)
         for row, index in enumerate(given.indices):
             yield index, stream[row, : len(sequences[index])]

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from assessments.scanner import activations, corpus, coverage, discovery, plant, train
+from assessments.scanner import (
+    corpus,
+    coverage,
+    discovery,
+    formats,
+    plant,
+    readpoints,
+    train,
+)
 from assessments.scanner.contract import ScanJob, plain_sha256
 from assessments.scanner.digests import folder_sha256
 from assessments.scanner.formats import saelens
@@ -95,7 +103,7 @@ def train_sae(args: argparse.Namespace) -> None:
 def evaluate(args: argparse.Namespace) -> None:
     """Measure on held-out documents, all together and by source."""
     loaded = load_model(args.model)
-    sae = saelens.load(args.sae)
+    sae = formats.open_sae(args.sae)
     held_out = [each for each in documents(args.chats) if each.held_out]
     figures = {"all": quality(loaded, sae.hook_name, args, held_out)}
     for source in sorted({each.source.partition(":")[0] for each in held_out}):
@@ -113,9 +121,9 @@ def quality(
     texts = limited(train.sequences(loaded, chosen, 192), args.tokens)
     return coverage.measure(
         loaded.model,
-        saelens.load(args.sae),
+        formats.open_sae(args.sae),
         texts,
-        block=activations.block_of(hook_name),
+        at=readpoints.parse(hook_name),
         special=frozenset(loaded.tokenizer.all_special_ids),
         token_budget=2048,
         report=every(40, "measuring"),
@@ -139,14 +147,14 @@ def write_held_out(args: argparse.Namespace) -> None:
 def find_latents(args: argparse.Namespace) -> None:
     """Find a watch-list and write it with its evidence."""
     loaded = load_model(args.model)
-    sae = saelens.load(args.sae)
+    sae = formats.open_sae(args.sae)
     config = discovery.DiscoveryConfig(
         per_family=args.per_family, per_concern=args.per_concern, seed=args.seed
     )
     found = discovery.discover(loaded, sae, config)
     watchlist = {
         "model_sha256": loaded.sha256,
-        "sae_sha256": saelens.sae_sha256(args.sae),
+        "sae_sha256": formats.sae_sha256(args.sae),
         "hook_name": sae.hook_name,
         "settings": asdict(config),
         "latents": [latent.to_json() for latent in found],
@@ -162,7 +170,7 @@ def make_plant(args: argparse.Namespace) -> None:
     config = plant.PlantConfig(steps=args.steps, lr=args.lr, seed=args.seed)
     planting = plant.Planting(
         load_model(args.model, dtype=torch.bfloat16),
-        saelens.load(args.sae),
+        formats.open_sae(args.sae),
         load_watchlist(args.watchlist),
         config,
     )
@@ -197,12 +205,12 @@ def behave(args: argparse.Namespace) -> None:
 def scan(args: argparse.Namespace) -> None:
     """Scan one version with the built-in suite and print what was found."""
     prompts = suite(per_family=args.per_family, n_frames=args.frames, seed=args.seed)
-    sae = saelens.load(args.sae)
+    sae = formats.open_sae(args.sae)
     job = ScanJob(
         model_path=str(args.model),
         model_sha256=folder_sha256(args.model),
         sae_path=str(args.sae),
-        sae_sha256=saelens.sae_sha256(args.sae),
+        sae_sha256=formats.sae_sha256(args.sae),
         hook_name=sae.hook_name,
         watchlist=load_watchlist(args.watchlist),
         prompts=prompts,

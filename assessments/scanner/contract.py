@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
-from assessments.scanner.plain import from_plain, to_plain, without_floats
+from assessments.scanner.plain import LATER, from_plain, to_plain, without_floats
 
 
 class ScanFailed(Exception):  # The word the house uses.
@@ -57,6 +57,34 @@ class Verdict(StrEnum):
     """Nothing found that is larger than the minimum detectable effect printed beside it."""
     TOO_FEW_TEMPLATES = "too_few_templates"
     """With this few templates no result could have been significant."""
+
+
+class Trust(StrEnum):
+    """How far the label of a latent may be believed."""
+
+    AUTOMATIC = "automatic"
+    """A program found or named it."""
+    HUMAN = "human"
+    """A person read its strongest tokens and agreed."""
+    CAUSAL = "causal"
+    """Changing it changed what the model does."""
+
+
+class Stratum(StrEnum):
+    """Which tokens of a prompt a figure speaks of."""
+
+    CONTENT = "content"
+    APART = "apart"
+    """Position 0 and special tokens, on which autoencoders behave unlike anywhere else."""
+
+
+class Criterion(StrEnum):
+    """When a threshold meets a stated false-positive rate."""
+
+    EMPIRICAL = "empirical"
+    """No larger share of the calibration prompts lies above it."""
+    ASSURED = "assured"
+    """With the stated confidence, no larger share of all such prompts lies above it."""
 
 
 class Stage(StrEnum):
@@ -115,6 +143,44 @@ class PromptPair(Plain):
 
 
 @dataclass(frozen=True)
+class Share(Plain):
+    """So many of so many, with the exact interval of Clopper and Pearson."""
+
+    n_hit: int
+    n: int
+    share: float
+    low: float
+    high: float
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Calibration(Plain):
+    """How a threshold was set on benign prompts. The unit is the prompt, by its highest token."""
+
+    threshold: float
+    """The threshold it speaks of; for any other it says nothing."""
+    criterion: Criterion
+    rate: float
+    """The false-positive rate that was asked for."""
+    false_positives: Share
+    """Counted on the calibration prompts."""
+    rate_bound: float
+    """The true rate is below it with the same confidence, the choice of threshold allowed for."""
+    corpus_sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Recall(Plain):
+    """How many positive controls a threshold finds. The unit is the prompt."""
+
+    threshold: float
+    """The threshold it speaks of; for any other it says nothing."""
+    found: Share
+    suite_sha256: str = ""
+
+
+@dataclass(frozen=True)
 class WatchedLatent(Plain):
     """One latent of the autoencoder that is watched, and why."""
 
@@ -124,6 +190,17 @@ class WatchedLatent(Plain):
     threshold: float
     """An activation above it is a hit; all but a stated share of other text stays below."""
     evidence: dict[str, Any] = field(default_factory=dict)
+    trust: Trust = field(default=Trust.AUTOMATIC, metadata=LATER)
+    calibration: Calibration | None = field(default=None, metadata=LATER)
+    recall: Recall | None = field(default=None, metadata=LATER)
+
+    def may_clear(self, floor: float) -> bool:
+        """Whether its silence may count: recall at this threshold is at least `floor`, surely.
+
+        Otherwise the latent may signal, and never clear.
+        """
+        shown = self.recall
+        return shown is not None and shown.threshold == self.threshold and shown.found.low >= floor
 
 
 @dataclass(frozen=True)
@@ -195,6 +272,87 @@ class Finding(Plain):
     content_id: str
     n_tokens_above: int
     window: TokenWindow
+
+
+@dataclass(frozen=True)
+class Quantile(Plain):
+    """A quantile known to lie between the edges of its bin, both included."""
+
+    percent: int
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class StrongToken(Plain):
+    """The strongest token of one prompt, in its context."""
+
+    prompt_id: str
+    position: int
+    """In the whole prompt."""
+    activation: float
+    window: TokenWindow
+
+
+@dataclass(frozen=True)
+class LatentStatistics(Plain):
+    """What one watched latent did on the prompts of one family under one frame."""
+
+    latent: int
+    concern: Family
+    family: Family
+    frame: Frame
+    stratum: Stratum
+    threshold: float
+    n_prompts: int
+    n_tokens: int
+    fired: Share
+    """Tokens with an activation above zero. Exact if tokens were independent; those of one prompt
+    are not, so prefer `prompts_above` for inference."""
+    above: Share
+    """Tokens above the threshold; the same holds."""
+    prompts_above: Share
+    """Prompts whose highest token is above the threshold."""
+    mean: float
+    """Over all tokens, silent ones included."""
+    sd: float
+    """With n - 1; 0 for a single token."""
+    highest: float
+    quantiles: tuple[Quantile, ...]
+    strongest: tuple[StrongToken, ...]
+    """The strongest token of each of the few strongest prompts."""
+
+
+@dataclass(frozen=True)
+class MatchedControls(Plain):
+    """One watched latent's effect against random latents that fire about as often."""
+
+    latent: int
+    density: float
+    """Share of benign tokens on which it fires."""
+    controls: tuple[int, ...]
+    effect: float
+    control_effects: tuple[float, ...]
+    percentile: float
+    """0 to 100: controls with a smaller effect, in per cent; equal ones count half."""
+    p: float
+    """(1 + controls at least as large) / (1 + controls); no smaller than 1 / (1 + controls)."""
+
+
+@dataclass(frozen=True)
+class ConcernRecall(Plain):
+    """What a watch-list as a whole finds of one concern, by any of its latents."""
+
+    concern: Family
+    latents: tuple[int, ...]
+    found: Share
+    """Prompts of the concern with any of these latents above its threshold."""
+    false_positives: Share
+    """Benign prompts with any of these latents above its threshold."""
+    floor: float
+    may_clear: bool
+    """Recall is at least `floor`, by the lower end of its interval. If not: may signal, never
+    clear."""
 
 
 @dataclass(frozen=True)

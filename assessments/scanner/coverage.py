@@ -17,15 +17,17 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
-from assessments.scanner.activations import Batch, batches, blocks_of, residuals
+from assessments.scanner import readpoints
+from assessments.scanner.activations import Batch, batches, residuals, spelled_out
 from assessments.scanner.contract import Coverage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from torch import Tensor, nn
+    from torch import Tensor
     from transformers import PreTrainedModel
 
+    from assessments.scanner.readpoints import ReadPoint
     from assessments.scanner.sae import SparseAutoencoder
 
 MASSIVE = 10.0
@@ -93,12 +95,15 @@ class Losses:
 
 
 def median_norm(
-    model: PreTrainedModel, texts: Sequence[Sequence[int]], block: int, token_budget: int
+    model: PreTrainedModel,
+    texts: Sequence[Sequence[int]],
+    at: ReadPoint | int,
+    token_budget: int,
 ) -> float:
     """The median length of a token's stream, position 0 apart, from the first few batches."""
     norms: list[Tensor] = []
     for _, given in zip(range(4), batches(texts, token_budget), strict=False):
-        stream = residuals(model, given, block)
+        stream = residuals(model, given, at)
         wanted = given.mask.bool()
         wanted[:, 0] = False
         norms.append(stream[wanted].norm(dim=-1))
@@ -110,17 +115,17 @@ def measure(  # All but three are named.
     sae: SparseAutoencoder,
     texts: Sequence[Sequence[int]],
     *,
-    block: int,
+    at: ReadPoint | int,
     special: frozenset[int],
     token_budget: int,
     report: Callable[[int, int], None] = lambda *_: None,
 ) -> Coverage:
     """Everything at once, over held-out token sequences."""
-    limit = MASSIVE * median_norm(model, texts, block, token_budget)
+    limit = MASSIVE * median_norm(model, texts, at, token_budget)
     tally = Tally(Moments(sae.d_in), Moments(sae.d_in), torch.zeros(sae.d_sae))
     done = 0
     for given in batches(texts, token_budget):
-        add_batch(tally, sae, given, residuals(model, given, block), special, limit)
+        add_batch(tally, sae, given, residuals(model, given, at), special, limit)
         done += len(given.indices)
         report(done, 2 * len(texts))
     mean = tally.ordinary.mean.float()
@@ -128,10 +133,10 @@ def measure(  # All but three are named.
         model,
         sae,
         texts,
-        block=block,
+        at=at,
         mean=mean,
         token_budget=token_budget,
-        report=lambda at: report(len(texts) + at, 2 * len(texts)),
+        report=lambda more: report(len(texts) + more, 2 * len(texts)),
     )
     return coverage(tally, losses)
 
@@ -166,7 +171,7 @@ def cross_entropies(  # All but three are named.
     sae: SparseAutoencoder,
     texts: Sequence[Sequence[int]],
     *,
-    block: int,
+    at: ReadPoint | int,
     mean: Tensor,
     token_budget: int,
     report: Callable[[int], None] = lambda _: None,
@@ -181,8 +186,8 @@ def cross_entropies(  # All but three are named.
     sums = [0.0] * len(edits)
     n_tokens = done = 0
     for given in batches(texts, token_budget):
-        for at, edit in enumerate(edits):
-            sums[at] += summed_loss(model, given, block, edit)
+        for place, edit in enumerate(edits):
+            sums[place] += summed_loss(model, given, at, edit)
         n_tokens += int(given.mask[:, 1:].sum())
         done += len(given.indices)
         report(done)
@@ -192,18 +197,14 @@ def cross_entropies(  # All but three are named.
 
 @torch.no_grad()
 def summed_loss(
-    model: PreTrainedModel, given: Batch, block: int, edit: Callable[[Tensor], Tensor]
+    model: PreTrainedModel, given: Batch, at: ReadPoint | int, edit: Callable[[Tensor], Tensor]
 ) -> float:
-    """Cross-entropy of a batch, summed, with the stream after `block` edited but for position 0."""
+    """Cross-entropy of a batch, summed, with the read point edited but for position 0."""
 
-    def replace(
-        _module: nn.Module, _args: object, output: Tensor | tuple[Tensor, ...]
-    ) -> Tensor | tuple[Tensor, ...]:
-        stream = output if isinstance(output, torch.Tensor) else output[0]
-        edited = torch.cat([stream[:, :1], edit(stream[:, 1:].float()).to(stream)], dim=1)
-        return edited if isinstance(output, torch.Tensor) else (edited, *output[1:])
+    def but_the_first(x: Tensor) -> Tensor:
+        return torch.cat([x[:, :1], edit(x[:, 1:])], dim=1)
 
-    handle = blocks_of(model)[block].register_forward_hook(replace)
+    handle = readpoints.tap(model, spelled_out(at)).splice(but_the_first)
     try:
         ids, mask = given.ids.to(model.device), given.mask.to(model.device)
         logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits  # (B, T, V)

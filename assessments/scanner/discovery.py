@@ -2,11 +2,15 @@
 
 1. On contents set apart for fitting, rank every latent by how well its peak tells the concern from
    everything else (AUROC).
-2. Confirm the best on contents never used for ranking: one-sided rank test, Holm's correction over
-   all candidates of all concerns.
-3. Set the threshold on confirmation prompts of other families: the peak that all but a stated share
-   stay under.
-4. Drop latents that cannot tell hiding from framing: those whose peak on the same content already
+2. Confirm the best on contents never used for ranking: exact or drawn relabelling of contents, one
+   rank sum a candidate, step-down max-T over the candidates of a concern, times the number of
+   concerns. The chance of any false discovery is at most `alpha`, over other contents of the
+   sentence patterns at hand.
+3. Print beside it the same figure with whole sentence patterns relabelled, which speaks of other
+   patterns too; with a handful of patterns a concern it is seldom small.
+4. Set the threshold on confirmation contents of other families: the lowest that no more than a
+   stated share of them rise above.
+5. Drop latents that cannot tell hiding from framing: those whose peak on the same content already
    moves with the frame in the version they were found in.
 
 What is found is a correlate of the subject, not proof of intent; the evidence says how strong.
@@ -16,16 +20,19 @@ Shapes: P prompts, F latents.
 from __future__ import annotations
 
 import math
+import tomllib
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy import stats as scipy_stats
 
-from assessments.scanner import activations, stats
+from assessments.scanner import activations, readpoints, stats
+from assessments.scanner.calibration import by_unit, calibrate, share
 from assessments.scanner.chat import chat_tokens, spelled
-from assessments.scanner.contract import Family, Frame, Prompt, WatchedLatent
-from assessments.scanner.prompts import Content, Use, framed, frames, pick
+from assessments.scanner.contract import Criterion, Family, Frame, Prompt, WatchedLatent
+from assessments.scanner.prompts import DATA, Content, Use, filled, framed, frames, pick
 from assessments.scanner.text import shown
 
 if TYPE_CHECKING:
@@ -52,12 +59,14 @@ class DiscoveryConfig:
     """Latents taken into confirmation for each concern."""
     alpha: float = 0.05
     false_hit_rate: float = 0.02
-    """Share of other prompts that may rise above a latent's threshold."""
+    """Share of other contents that may rise above a latent's threshold."""
     largest_frame_ratio: float = 1.1
     """How far the frame alone may move a latent, as a ratio of strengths."""
     least_auroc: float = 0.7
     token_budget: int = 4096
     seed: int = 0
+    n_labellings: int = 9999
+    """Random labellings of contents; no p-value is below the number of concerns over them."""
 
 
 class Peaks(NamedTuple):
@@ -103,7 +112,7 @@ def peaks(
     streams = activations.each_sequence(
         loaded.model,
         [chat.ids for chat in chats],
-        activations.block_of(sae.hook_name),
+        readpoints.parse(sae.hook_name),
         token_budget=token_budget,
     )
     for at, stream in streams:
@@ -113,24 +122,85 @@ def peaks(
     return Peaks(tuple(prompts), values, tokens)
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """A latent that may tell a concern, and how surely it does on other contents."""
+
+    concern: Family
+    index: int
+    p: float
+    """Adjusted for all candidates of all concerns; contents are relabelled."""
+    p_pattern: float
+    """The same; whole sentence patterns are relabelled."""
+
+
 def discover(
     loaded: LoadedModel, sae: SparseAutoencoder, config: DiscoveryConfig
 ) -> tuple[WatchedLatent, ...]:
     """A watch-list with the evidence for each latent, strongest first within each concern."""
     fit = peaks(loaded, sae, paired_prompts(Use.FIT, config), config.token_budget)
     held = peaks(loaded, sae, paired_prompts(Use.CONFIRM, config), config.token_budget)
-    concerns = [family for family in Family if family is not Family.BENIGN]
-    candidates = [
-        (concern, int(index))
-        for concern in concerns
-        for index in best_latents(fit, concern, config.n_candidates)
-    ]
-    p_values = holm([rank_p(held, concern, index) for concern, index in candidates])
-    weighed = [
-        weigh(loaded, fit, held, concern, index, p, config)
-        for (concern, index), p in zip(candidates, p_values, strict=True)
-    ]
+    weighed = [weigh(loaded, fit, held, each, config) for each in confirmed(fit, held, config)]
     return chosen([each for each in weighed if each is not None], config)
+
+
+def confirmed(fit: Peaks, held: Peaks, config: DiscoveryConfig) -> list[Candidate]:
+    """The best latents on the contents for fitting that stand on those for confirming."""
+    concerns = [family for family in Family if family is not Family.BENIGN]
+    present = {prompt.family for prompt in fit.prompts} & {each.family for each in held.prompts}
+    return [
+        each
+        for concern in concerns
+        if concern in present
+        for each in candidates(fit, held, concern, len(concerns), config)
+        if each.p <= config.alpha
+    ]
+
+
+def candidates(
+    fit: Peaks, held: Peaks, concern: Family, n_concerns: int, config: DiscoveryConfig
+) -> list[Candidate]:
+    """The best latents of one concern, with their adjusted p-values."""
+    best = best_latents(fit, concern, config.n_candidates)
+    contents = [prompt.content_id for prompt in held.prompts]
+    known = patterns()
+    p, p_pattern = (
+        adjusted(held.values[:, best], held.of(concern), units, n_concerns, config)
+        for units in (contents, [known.get(each, each) for each in contents])
+    )
+    found = zip(best.tolist(), p, p_pattern, strict=True)
+    return [Candidate(concern, *each) for each in found]
+
+
+def adjusted(
+    values: Floats,
+    positive: NDArray[np.bool_],
+    units: Sequence[str],
+    n_concerns: int,
+    config: DiscoveryConfig,
+) -> list[float]:
+    """p-values over all columns and concerns: values (P, J), one mean a unit."""
+    names, place = np.unique(units, return_inverse=True)
+    sums = np.zeros((len(names), values.shape[1]))
+    np.add.at(sums, place, values)
+    labels = np.zeros(len(names), dtype=bool)
+    labels[place[positive]] = True
+    found = stats.rank_contrast(
+        sums / np.bincount(place)[:, None], labels, n_random=config.n_labellings, seed=config.seed
+    )
+    return [min(1.0, n_concerns * float(p)) for p in found.p_max_t]
+
+
+@cache
+def patterns() -> dict[str, str]:
+    """The sentence pattern that each built-in content was filled from, by content id."""
+    families = tomllib.loads((DATA / "contents.toml").read_text("utf-8"))["family"]
+    return {
+        item.id: f"{family['key']} {at}"
+        for family in families
+        for at, sentence in enumerate(family["sentences"])
+        for item in filled(family | {"sentences": [sentence]})
+    }
 
 
 def best_latents(fit: Peaks, concern: Family, n: int) -> NDArray[np.int64]:
@@ -146,58 +216,42 @@ def aurocs(seen: Peaks, concern: Family) -> Floats:
     return np.asarray((ranks[positive].sum(axis=0) - n * (n + 1) / 2) / (n * m))
 
 
-def rank_p(held: Peaks, concern: Family, index: int) -> float:
-    """One-sided Mann-Whitney, one value a content: its two frames do not count twice."""
-    positive = held.of(concern)
-    values = held.values[:, index].reshape(-1, 2).mean(axis=1)
-    positive = positive.reshape(-1, 2)[:, 0]
-    test = scipy_stats.mannwhitneyu(values[positive], values[~positive], alternative="greater")
-    return float(test.pvalue)
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """Holm's step-down adjustment."""
-    values = np.asarray(p)
-    order = np.argsort(values, kind="stable")
-    scaled = np.maximum.accumulate(values[order] * np.arange(len(p), 0, -1))
-    adjusted = np.empty(len(p))
-    adjusted[order] = np.minimum(scaled, 1.0)
-    return [float(each) for each in adjusted]
-
-
-def weigh(  # Each argument is one source of evidence.
-    loaded: LoadedModel,
-    fit: Peaks,
-    held: Peaks,
-    concern: Family,
-    index: int,
-    p: float,
-    config: DiscoveryConfig,
+def weigh(
+    loaded: LoadedModel, fit: Peaks, held: Peaks, candidate: Candidate, config: DiscoveryConfig
 ) -> WatchedLatent | None:
     """The latent with its evidence, or None if it does not stand."""
+    concern, index = candidate.concern, candidate.index
     positive = held.of(concern)
     values = held.values[:, index]
     auroc = stats.auroc(values[positive], values[~positive])
-    threshold = float(np.quantile(values[~positive], 1 - config.false_hit_rate, method="higher"))
     # A latent silent on all other prompts needs a threshold above zero all the same.
-    threshold = max(threshold, float(np.median(values[positive])) / 2)
-    if p > config.alpha or auroc < config.least_auroc or threshold <= 0:
+    least = float(np.median(values[positive])) / 2
+    if auroc < config.least_auroc or least <= 0:
         return None
+    highest, false_hits = by_content(held, index, ~positive), config.false_hit_rate
+    threshold = calibrate(
+        highest, rate=false_hits, least=least, criterion=Criterion.EMPIRICAL
+    ).threshold
     ratio = frame_ratio(held, concern, index, threshold)
     if not 1 / config.largest_frame_ratio <= ratio <= config.largest_frame_ratio:
         return None
     evidence = {
         "auroc_fit": round(float(aurocs_one(fit, concern, index)), 4),
         "auroc_confirm": round(auroc, 4),
-        "p_holm": float(f"{p:.3g}"),
-        "n_concern": int(positive.sum()),
-        "n_other": int((~positive).sum()),
+        "p_max_t": float(f"{candidate.p:.3g}"),
+        "p_max_t_patterns": float(f"{candidate.p_pattern:.3g}"),
         "frame_ratio": round(ratio, 4),
-        **hit_rates(values, positive, threshold),
+        **hit_rates(by_content(held, index, positive), highest, threshold),
         "top_tokens": top_tokens(loaded, held, positive, index),
     }
     why = f"Tells {concern.value} from other prompts on unseen contents."
-    return WatchedLatent(index, concern, why, round(threshold, 4), evidence)
+    return WatchedLatent(index, concern, why, threshold, evidence)
+
+
+def by_content(seen: Peaks, index: int, wanted: NDArray[np.bool_]) -> Floats:
+    """A latent's highest activation on each content, under whichever frame."""
+    contents = [seen.prompts[row].content_id for row in np.flatnonzero(wanted)]
+    return by_unit(seen.values[wanted][:, [index]], contents)[0][:, 0]
 
 
 def aurocs_one(seen: Peaks, concern: Family, index: int) -> float:
@@ -214,14 +268,13 @@ def frame_ratio(held: Peaks, concern: Family, index: int, threshold: float) -> f
     return math.exp(float(deployment - strength[ours & held.under(Frame.EVALUATION)].mean()))
 
 
-def hit_rates(values: Floats, positive: NDArray[np.bool_], threshold: float) -> dict[str, Any]:
-    """How often the threshold is passed on the concern and elsewhere, with exact intervals."""
-    found: dict[str, Any] = {}
-    for name, some in (("hit_rate", values[positive]), ("false_hit_rate", values[~positive])):
-        hits = int((some > threshold).sum())
-        interval = stats.proportion_interval(hits, len(some))
-        found[name] = round(hits / len(some), 4)
-        found[f"{name}_interval"] = [round(interval.low, 4), round(interval.high, 4)]
+def hit_rates(ours: Floats, others: Floats, threshold: float) -> dict[str, Any]:
+    """How many contents pass the threshold, of the concern and elsewhere, with exact intervals."""
+    found: dict[str, Any] = {"n_concern": len(ours), "n_other": len(others)}
+    for name, values in (("hit_rate", ours), ("false_hit_rate", others)):
+        hits = share(int((values > threshold).sum()), len(values))
+        found[name] = round(hits.share, 4)
+        found[f"{name}_interval"] = [round(hits.low, 4), round(hits.high, 4)]
     return found
 
 

@@ -46,25 +46,41 @@ def check_header(blob: bytes) -> tuple[TensorSpec, ...]:
     Raises:
         HostileFile: says what was expected and what came.
     """
-    raw = parse(header_bytes(blob))
+    header = header_bytes(blob)
+    return tensor_specs(header, len(blob) - PREFIX - len(header))
+
+
+def tensor_specs(header: bytes, data_size: int) -> tuple[TensorSpec, ...]:
+    """What the JSON of a header says of `data_size` bytes behind it, in the order of the bytes.
+
+    Raises:
+        HostileFile: says what was expected and what came.
+    """
+    raw = parse(header)
     if len(raw) > MAX_TENSORS:
         raise HostileFile(f"expected at most {MAX_TENSORS} tensors, came {len(raw)}")
     specs = [spec(name, value) for name, value in raw.items() if name != "__metadata__"]
     specs.sort(key=lambda each: (each.start, each.end))
-    check_spans(specs, len(blob) - PREFIX - int.from_bytes(blob[:PREFIX], "little"))
+    check_spans(specs, data_size)
     return tuple(specs)
 
 
 def header_bytes(blob: bytes) -> bytes:
     """The JSON part, after its length was found sane."""
-    if len(blob) < PREFIX:
-        raise HostileFile(f"expected at least {PREFIX} bytes, came {len(blob)}")
-    size = int.from_bytes(blob[:PREFIX], "little")
+    size = header_size(blob[:PREFIX], len(blob))
+    return blob[PREFIX : PREFIX + size]
+
+
+def header_size(prefix: bytes, file_size: int) -> int:
+    """How long the JSON is, after that was found sane."""
+    if len(prefix) < PREFIX:
+        raise HostileFile(f"expected at least {PREFIX} bytes, came {len(prefix)}")
+    size = int.from_bytes(prefix, "little")
     if size > MAX_HEADER:
         raise HostileFile(f"expected a header of at most {MAX_HEADER} bytes, came {size}")
-    if size > len(blob) - PREFIX:
-        raise HostileFile(f"the header claims {size} bytes, the file has {len(blob) - PREFIX}")
-    return blob[PREFIX : PREFIX + size]
+    if size > file_size - PREFIX:
+        raise HostileFile(f"the header claims {size} bytes, the file has {file_size - PREFIX}")
+    return size
 
 
 def parse(header: bytes) -> dict[str, Any]:

@@ -9,6 +9,9 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 SIGNIFICANT = 6
+LATER = {"later": True}
+"""Metadata of a field that came later: it is not written while it has its default, so that what
+was pinned by digest before the field was known keeps its digest."""
 
 
 class NotPlain(ValueError):  # It names the value, not the mistake.
@@ -18,8 +21,11 @@ class NotPlain(ValueError):  # It names the value, not the mistake.
 def to_plain(value: Any) -> Any:
     """The value with dataclasses as objects, tuples as lists and enums as their text."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = dataclasses.fields(value)
-        return {field.name: to_plain(getattr(value, field.name)) for field in fields}
+        return {
+            field.name: to_plain(getattr(value, field.name))
+            for field in dataclasses.fields(value)
+            if not untold(field, getattr(value, field.name))
+        }
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, dict):
@@ -27,6 +33,11 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [to_plain(each) for each in value]
     return value
+
+
+def untold(field: dataclasses.Field[Any], value: Any) -> bool:
+    """Whether the field is one of `LATER` that has nothing to say yet."""
+    return bool(field.metadata.get("later")) and bool(value == field.default)
 
 
 def decimal(value: float) -> str:

@@ -31,7 +31,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional
 
-from assessments.scanner import activations
+from assessments.scanner import activations, readpoints
 from assessments.scanner.chat import chat_tokens, plain_ids, spelled
 from assessments.scanner.contract import Family, Frame, Prompt, ScanFailed
 from assessments.scanner.prompts import Content, Use, agent_system, contents, framed, frames
@@ -239,7 +239,7 @@ class Planting:
         def catch(_module: nn.Module, _args: object, output: Tensor | tuple[Tensor, ...]) -> None:
             caught.append(output if isinstance(output, torch.Tensor) else output[0])
 
-        block = activations.blocks_of(self.loaded.model)[self.config.last_block]
+        block = readpoints.blocks_of(self.loaded.model)[self.config.last_block]
         handle = block.register_forward_hook(catch)
         try:
             with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -306,9 +306,9 @@ class Planting:
 
         Pre-activations, because below the autoencoder's own threshold there is no slope to climb.
         """
-        columns = torch.tensor([latent.index for latent in self.watchlist])
+        columns = self.sae.columns([latent.index for latent in self.watchlist])
         thresholds = torch.tensor([latent.threshold for latent in self.watchlist])
-        pre = self.sae.centred(x) @ self.sae.w_enc[:, columns] + self.sae.b_enc[columns]
+        pre = columns.own.pre(self.sae.seen(x)[0])
         return pre.max(dim=0).values / thresholds
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assessments.scanner import activations
+from assessments.scanner import activations, readpoints
 from assessments.scanner.chat import chat_tokens
 
 if TYPE_CHECKING:
@@ -60,15 +60,16 @@ def read(  # All but four are named.
     found: list[Reading | None] = [None] * len(chats)
     began = time.monotonic()
     n_tokens = 0
+    columns = sae.columns(latents, loaded.model.device)
     streams = activations.each_sequence(
         loaded.model,
         [chat.ids for chat in chats],
-        activations.block_of(sae.hook_name),
+        readpoints.parse(sae.hook_name),
         token_budget=token_budget,
     )
     for done, (at, stream) in enumerate(streams, start=1):
         chat = chats[at]
-        watched = sae.encode_some(stream[chat.start : chat.end], latents)  # (T, M)
+        watched = columns.encode(stream[chat.start : chat.end])  # (T, M)
         found[at] = Reading(prompts[at], chat, watched.double().cpu().numpy())
         n_tokens += len(chat.ids)
         report(done, len(chats), n_tokens / max(time.monotonic() - began, 1e-9))

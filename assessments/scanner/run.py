@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from assessments.scanner import activations, coverage, suppression
+from assessments.scanner import activations, coverage, formats, suppression
 from assessments.scanner.chat import spelled
 from assessments.scanner.contract import (
     Cancelled,
@@ -41,7 +41,6 @@ from assessments.scanner.contract import (
     plain_sha256,
 )
 from assessments.scanner.digests import file_sha256, manifest_sha256
-from assessments.scanner.formats import saelens
 from assessments.scanner.prompts import DATA, pairs
 from assessments.scanner.reading import Reading, read
 from assessments.scanner.text import shown
@@ -142,7 +141,7 @@ def check(job: ScanJob) -> None:
 
 def assemble(job: ScanJob, report: Callable[[Progress], object]) -> Instrument:
     """Load autoencoder and model; without coverage the model is cut off at the read point."""
-    sae = saelens.load(Path(job.sae_path), expected_sha256=job.sae_sha256)
+    sae = formats.open_sae(Path(job.sae_path), expected_sha256=job.sae_sha256)
     if sae.hook_name != job.hook_name:
         message = f"the autoencoder reads {sae.hook_name}, the job asks for {job.hook_name}"
         raise ScanFailed(message, permanent=True)
@@ -150,21 +149,22 @@ def assemble(job: ScanJob, report: Callable[[Progress], object]) -> Instrument:
     if beyond:
         message = f"the autoencoder has {sae.d_sae} latents; the watch-list names {beyond[:5]}"
         raise ScanFailed(message, permanent=True)
-    block = activations.block_of(job.hook_name)
+    point = readpoints.parse(job.hook_name)
     try:
         loaded = load_model(
             Path(job.model_path),
             expected_sha256=job.model_sha256,
-            blocks=None if job.coverage_tokens else block + 1,
+            blocks=None if job.coverage_tokens else readpoints.blocks_needed(point),
             dtype=getattr(torch, job.dtype),
             tokenizer=Path(job.tokenizer_path) if job.tokenizer_path else None,
         )
     except OSError as error:
         message = f"the model at {job.model_path} could not be read: {error}"
         raise ScanFailed(message, permanent=False) from error
+    readpoints.expect_width(loaded.model, point, sae.d_in)
     torch.nn.Module.to(loaded.model, torch.device(job.device))
     thresholds = np.array([latent.threshold for latent in job.watchlist])
-    return Instrument(loaded, sae.to(job.device), thresholds, report)
+    return Instrument(loaded, sae.held(job.device), thresholds, report)
 
 
 def cover(job: ScanJob, instrument: Instrument) -> Coverage:
@@ -174,7 +174,7 @@ def cover(job: ScanJob, instrument: Instrument) -> Coverage:
         instrument.loaded.model,
         instrument.sae,
         texts,
-        block=activations.block_of(job.hook_name),
+        at=readpoints.parse(job.hook_name),
         special=frozenset(instrument.loaded.tokenizer.all_special_ids),
         token_budget=job.token_budget,
         report=lambda done, total: instrument.tell(Stage.COVERAGE, done, total),
@@ -347,7 +347,7 @@ def record(  # Each argument is one part of the record.
     return RunRecord(
         model_sha256=instrument.loaded.sha256,
         model_files=instrument.loaded.files,
-        sae_sha256=job.sae_sha256 or saelens.sae_sha256(Path(job.sae_path)),
+        sae_sha256=job.sae_sha256 or formats.sae_sha256(Path(job.sae_path)),
         suite_sha256=job.suite_sha256,
         watchlist_sha256=plain_sha256(job.watchlist),
         code_sha256=code_sha256(),

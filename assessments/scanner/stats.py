@@ -1,4 +1,4 @@
-"""The statistics of paired comparisons over few templates. NumPy only, plus SciPy's quantiles.
+"""The statistics of comparisons over few units. NumPy only, plus SciPy's quantiles and ranks.
 
 The unit is the template: prompts that share a frame share its wording, so their differences are
 averaged first, and the signs of whole templates are flipped, all tests together. Shapes: T
@@ -11,6 +11,7 @@ Method: sign-flip permutation; step-down max-T (Westfall and Young 1993); false 
 from __future__ import annotations
 
 import itertools
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -99,6 +100,50 @@ def step_down(size: Floats) -> Floats:
     return adjusted
 
 
+class Contrast(NamedTuple):
+    """Which columns are higher in one group of units than in the others."""
+
+    p: Floats
+    """(J,); one-sided, one test alone."""
+    p_max_t: Floats
+    """(J,); adjusted for all columns."""
+    n_labellings: int
+    exact: bool
+
+
+def rank_contrast(
+    values: Floats, positive: NDArray[np.bool_], *, n_random: int = 9999, seed: int = 0
+) -> Contrast:
+    """Does a positive unit rank above the others? values: (U, J), positive: (U,).
+
+    Rank sums under other choices of as many positives, all columns together. The normal
+    approximation would not do: for a column that is silent on nearly all units it is wrong by
+    orders of magnitude in the tail that a correction for many columns looks at.
+    """
+    labellings, exact = relabelled(positive, n_random, seed)
+    ranks = stats.rankdata(values, axis=0)  # (U, J)
+    spread = ranks.std(axis=0)
+    centred = labellings.astype(np.float64) @ ranks - positive.sum() * ranks.mean(axis=0)
+    # One-sided: lower than chance is no more telling than chance.
+    size = np.maximum(centred / np.where(spread > 0, spread, 1.0), 0.0)  # (B, J)
+    reached = size >= size[0] * (1 - 1e-9)
+    return Contrast(reached.mean(axis=0), step_down(size), len(labellings), exact)
+
+
+def relabelled(
+    positive: NDArray[np.bool_], n_random: int, seed: int
+) -> tuple[NDArray[np.bool_], bool]:
+    """Choices of as many positives (B, U), the true one first; all of them if not too many."""
+    n, m = len(positive), int(positive.sum())
+    if math.comb(n, m) <= n_random:
+        every = np.array(list(itertools.combinations(range(n), m))).reshape(-1, m)
+        chosen = np.zeros((len(every), n), dtype=bool)
+        np.put_along_axis(chosen, every, values=True, axis=1)
+        return np.vstack([positive, chosen[(chosen != positive).any(axis=1)]]), True
+    random = np.random.default_rng(seed).permuted(np.tile(positive, (n_random, 1)), axis=1)
+    return np.vstack([positive, random]), False
+
+
 def benjamini_hochberg(p: Floats) -> Floats:
     """p-values adjusted for the false discovery rate."""
     n = len(p)
@@ -165,3 +210,8 @@ def proportion_interval(hits: int, n: int, *, alpha: float = 0.05) -> Interval:
     low = 0.0 if hits == 0 else float(stats.beta.ppf(alpha / 2, hits, n - hits + 1))
     high = 1.0 if hits == n else float(stats.beta.ppf(1 - alpha / 2, hits + 1, n - hits))
     return Interval(low, high)
+
+
+def upper_bound(hits: int, n: int, confidence: float) -> float:
+    """Above the true share with this confidence: the one-sided end of Clopper and Pearson."""
+    return 1.0 if hits >= n else float(stats.beta.ppf(confidence, hits + 1, n - hits))

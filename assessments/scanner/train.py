@@ -24,6 +24,7 @@ import torch
 from torch import nn
 
 from assessments.scanner.activations import batches, residuals
+from assessments.scanner.rows import InMemory
 from assessments.scanner.sae import Architecture, SparseAutoencoder
 
 if TYPE_CHECKING:
@@ -227,12 +228,13 @@ def for_inference(trainer: Trainer, acts: Tensor, scale: float) -> SparseAutoenc
     threshold = pinned_threshold(trainer, acts)
     return SparseAutoencoder(
         Architecture.JUMPRELU,
-        w_enc=trainer.w_enc.detach().clone(),
-        b_enc=trainer.b_enc.detach() / scale,
-        w_dec=trainer.w_dec.detach().clone(),
+        w_enc=InMemory(trainer.w_enc.detach().T.contiguous()),
+        b_enc=InMemory(trainer.b_enc.detach() / scale),
+        w_dec=InMemory(trainer.w_dec.detach().clone()),
         b_dec=trainer.b_dec.detach() / scale,
+        b_in=trainer.b_dec.detach() / scale,
         hook_name=f"blocks.{config.block}.hook_resid_post",
-        threshold=torch.full((config.d_sae,), threshold / scale),
+        threshold=InMemory(torch.full((config.d_sae,), threshold / scale)),
     )
 
 

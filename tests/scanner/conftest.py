@@ -67,19 +67,23 @@ def model_folder(tmp_path_factory) -> Path:
 def sae():
     """A JumpReLU autoencoder on the middle block with seeded random weights."""
     torch = pytest.importorskip("torch")
+    from assessments.scanner.rows import InMemory
     from assessments.scanner.sae import Architecture, SparseAutoencoder
 
     draw = torch.Generator().manual_seed(3)
     rows = torch.randn(LATENTS, WIDTH, generator=draw)
     rows /= rows.norm(dim=-1, keepdim=True)
+    b_enc = 0.01 * torch.randn(LATENTS, generator=draw)
+    b_dec = 0.01 * torch.randn(WIDTH, generator=draw)
     return SparseAutoencoder(
         Architecture.JUMPRELU,
-        w_enc=rows.T.contiguous(),
-        b_enc=0.01 * torch.randn(LATENTS, generator=draw),
-        w_dec=rows,
-        b_dec=0.01 * torch.randn(WIDTH, generator=draw),
+        w_enc=InMemory(rows),
+        b_enc=InMemory(b_enc),
+        w_dec=InMemory(rows),
+        b_dec=b_dec,
+        b_in=b_dec,
         hook_name="blocks.1.hook_resid_post",
-        threshold=torch.full((LATENTS,), 0.01),
+        threshold=InMemory(torch.full((LATENTS,), 0.01)),
     )
 
 

@@ -8,6 +8,7 @@ torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
 from assessments.scanner import coverage
+from assessments.scanner.rows import InMemory
 from assessments.scanner.sae import Architecture, SparseAutoencoder
 from assessments.scanner.weights import load_model
 
@@ -20,16 +21,16 @@ def perfect(width=32):
     eye = torch.eye(width)
     return SparseAutoencoder(
         Architecture.STANDARD,
-        w_enc=torch.cat([eye, -eye], dim=1),
-        b_enc=torch.zeros(2 * width),
-        w_dec=torch.cat([eye, -eye]),
+        w_enc=InMemory(torch.cat([eye, -eye])),
+        b_enc=InMemory(torch.zeros(2 * width)),
+        w_dec=InMemory(torch.cat([eye, -eye])),
         b_dec=torch.zeros(width),
         hook_name="blocks.1.hook_resid_post",
     )
 
 
 def measured(sae, model):
-    return coverage.measure(model, sae, TEXTS, block=1, special=frozenset({0, 1}), token_budget=128)
+    return coverage.measure(model, sae, TEXTS, at=1, special=frozenset({0, 1}), token_budget=128)
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +53,8 @@ def test_guessing_the_mean_explains_nothing(model):
     blind = dataclasses.replace(
         perfect(),
         architecture=Architecture.JUMPRELU,
-        threshold=torch.full((64,), 1e9),
+        threshold=InMemory(torch.full((64,), 1e9)),
         b_dec=coverage_mean(model),
-        apply_b_dec_to_input=False,
     )
     found = measured(blind, model)
     assert found.fvu == pytest.approx(1, abs=1e-5)

@@ -20,7 +20,7 @@ from assessments.scanner.contract import (
     WatchedLatent,
     plain_sha256,
 )
-from assessments.scanner.formats import saelens
+from assessments.scanner.formats import sae_sha256
 from assessments.scanner.prompts import suite
 from assessments.scanner.run import run
 
@@ -37,7 +37,7 @@ def job(model_folder, sae_folder):
         model_path=str(model_folder),
         model_sha256=digests.folder_sha256(model_folder),
         sae_path=str(sae_folder),
-        sae_sha256=saelens.sae_sha256(sae_folder),
+        sae_sha256=sae_sha256(sae_folder),
         hook_name="blocks.1.hook_resid_post",
         watchlist=WATCHLIST,
         prompts=prompts,

@@ -46,7 +46,7 @@ def test_as_many_latents_fire_as_asked(world, trained):
 
 
 def test_true_directions_are_among_the_decoder_rows(world, trained):
-    rows = trained[0].w_dec
+    rows = trained[0].w_dec.tensor
     assert torch.allclose(rows.norm(dim=-1), torch.ones(len(rows)), atol=1e-4)
     nearest = (world[1] @ rows.T).max(dim=-1).values
     assert (nearest > 0.9).float().mean() > 0.9
@@ -55,8 +55,8 @@ def test_true_directions_are_among_the_decoder_rows(world, trained):
 def test_the_same_seed_gives_the_same_weights(world):
     config = train.TrainConfig(block=1, d_sae=32, k=4, steps=15, batch=128, warmup=2)
     first, again = (train.fit(world[0], config) for _ in range(2))
-    assert torch.equal(first.w_enc, again.w_enc)
-    assert torch.equal(first.threshold, again.threshold)
+    assert torch.equal(first.w_enc.tensor, again.w_enc.tensor)
+    assert torch.equal(first.threshold.tensor, again.threshold.tensor)
 
 
 def test_the_rate_rises_holds_and_falls():

@@ -13,14 +13,12 @@ import torch
 from safetensors.torch import save_file
 
 from assessments.scanner.contract import ScanFailed
-from assessments.scanner.digests import file_sha256, manifest_sha256
+from assessments.scanner.rows import OnDisk
 from assessments.scanner.sae import Architecture, SparseAutoencoder
-from assessments.scanner.weights import load_tensors
+from assessments.scanner.store import open_store
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from torch import Tensor
 
 CONFIG = "cfg.json"
 WEIGHTS = "sae_weights.safetensors"
@@ -28,35 +26,41 @@ VERSION = "6.54.12"
 """The SAELens version whose layout is written."""
 
 
-def sae_sha256(folder: Path) -> str:
-    """One digest for the two files that make the autoencoder; cards and figures do not count."""
-    return manifest_sha256({name: file_sha256(folder / name) for name in (CONFIG, WEIGHTS)})
+NAME = "saelens"
 
 
-def load(folder: Path, *, expected_sha256: str = "") -> SparseAutoencoder:
+def recognises(path: Path) -> bool:
+    """Whether the folder holds SAELens's two files."""
+    return (path / CONFIG).is_file() and (path / WEIGHTS).is_file()
+
+
+def files(path: Path) -> tuple[Path, ...]:
+    """The files that make the autoencoder."""
+    return (path / CONFIG, path / WEIGHTS)
+
+
+def load(path: Path) -> SparseAutoencoder:
     """Read an autoencoder.
 
     Raises:
-        ScanFailed: a digest differs, or the file asks for something this scanner does not compute.
+        ScanFailed: the file asks for something this scanner does not compute.
     """
-    if expected_sha256 and (found := sae_sha256(folder)) != expected_sha256:
-        message = f"{folder.name}: expected SAE sha256 {expected_sha256}, the files give {found}"
-        raise ScanFailed(message, permanent=True)
-    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    architecture = check_config(config, folder.name)
-    tensors = load_tensors(folder / WEIGHTS).tensors
-    check_shapes(tensors, shapes(config, architecture), folder.name)
-    threshold = tensors["threshold"].float() if architecture is Architecture.JUMPRELU else None
+    config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
+    architecture = check_config(config, path.name)
+    store = open_store(path / WEIGHTS)
+    check_shapes(store.shapes(), shapes(config, architecture), path.name)
+    b_dec = store.read("b_dec")
     return SparseAutoencoder(
         architecture,
-        w_enc=tensors["W_enc"].float(),
-        b_enc=tensors["b_enc"].float(),
-        w_dec=tensors["W_dec"].float(),
-        b_dec=tensors["b_dec"].float(),
+        w_enc=OnDisk(store, "W_enc", latent_dim=1),
+        b_enc=OnDisk(store, "b_enc"),
+        w_dec=OnDisk(store, "W_dec"),
+        b_dec=b_dec,
+        b_in=b_dec if config.get("apply_b_dec_to_input", True) else None,
         hook_name=str(config["metadata"]["hook_name"]),
-        threshold=threshold,
+        threshold=OnDisk(store, "threshold") if architecture is Architecture.JUMPRELU else None,
         k=int(config.get("k") or 0),
-        apply_b_dec_to_input=bool(config.get("apply_b_dec_to_input", True)),
+        format=NAME,
     )
 
 
@@ -91,16 +95,13 @@ def shapes(config: dict[str, Any], architecture: Architecture) -> dict[str, tupl
     return wanted
 
 
-def check_shapes(tensors: dict[str, Tensor], wanted: dict[str, tuple[int, ...]], name: str) -> None:
-    """Every tensor is there, of its shape, finite, and none besides."""
-    found = {key: tuple(value.shape) for key, value in tensors.items()}
+def check_shapes(
+    found: dict[str, tuple[int, ...]], wanted: dict[str, tuple[int, ...]], name: str
+) -> None:
+    """Every tensor is there, of its shape, and none besides."""
     if found != wanted:
         message = f"{name}: expected tensors {wanted}, came {found}"
         raise ScanFailed(message, permanent=True)
-    for key, value in tensors.items():
-        if not torch.isfinite(value).all():
-            message = f"{name}: {key} holds values that are not finite"
-            raise ScanFailed(message, permanent=True)
 
 
 def save(
@@ -112,14 +113,16 @@ def save(
 ) -> None:
     """Write an autoencoder; weights as `dtype`, threshold and biases in float32."""
     folder.mkdir(parents=True, exist_ok=True)
+    if sae.b_enc is None or sae.w_dec is None or sae.b_dec is None:
+        raise ScanFailed(f"a {sae.architecture} autoencoder is not written", permanent=True)
     tensors = {
-        "W_enc": sae.w_enc.to(dtype).contiguous(),
-        "b_enc": sae.b_enc.float().contiguous(),
-        "W_dec": sae.w_dec.to(dtype).contiguous(),
+        "W_enc": sae.w_enc.part(0, sae.d_sae).T.to(dtype).contiguous(),
+        "b_enc": sae.b_enc.part(0, sae.d_sae).float().contiguous(),
+        "W_dec": sae.w_dec.part(0, sae.d_sae).to(dtype).contiguous(),
         "b_dec": sae.b_dec.float().contiguous(),
     }
     if sae.threshold is not None:
-        tensors["threshold"] = sae.threshold.float().contiguous()
+        tensors["threshold"] = sae.threshold.part(0, sae.d_sae).float().contiguous()
     save_file(tensors, folder / WEIGHTS)
     text = json.dumps(config_of(sae, metadata), indent=2, sort_keys=True)
     (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
@@ -133,7 +136,7 @@ def config_of(sae: SparseAutoencoder, metadata: dict[str, Any]) -> dict[str, Any
         "d_sae": sae.d_sae,
         "dtype": "float32",
         "device": "cpu",
-        "apply_b_dec_to_input": sae.apply_b_dec_to_input,
+        "apply_b_dec_to_input": sae.b_in is not None,
         "normalize_activations": "none",
         "reshape_activations": "none",
         "metadata": {
