@@ -225,7 +225,7 @@ def concern_recalls(
         columns = [at for at, latent in enumerate(watchlist) if latent.concern is concern]
         if not columns:
             continue
-        any_hit: Bools = (peaks[:, columns] > thresholds[columns]).any(axis=1)  # (P,)
+        any_hit = np.asarray((peaks[:, columns] > thresholds[columns]).any(axis=1))  # (P,)
         positives, benign = (any_hit[of(families, each)] for each in (concern, Family.BENIGN))
         shown = share(int(positives.sum()), len(positives), confidence)
         false = share(int(benign.sum()), len(benign), confidence)

@@ -9,8 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from transformers import AutoTokenizer
+
+from assessments.scanner.contract import ScanFailed
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from transformers import PreTrainedTokenizerBase
 
@@ -77,3 +82,19 @@ def chat_text(prompt: Prompt) -> str:
     """The prompt in ChatML as text; for our own prompts only, as marks in it are kept."""
     system = f"{START}system\n{prompt.system}{END}\n" if prompt.system else ""
     return f"{system}{START}user\n{prompt.text}{END}\n{START}assistant\n"
+
+
+def read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer in a folder; nothing is fetched and none of its code is run.
+
+    Raises:
+        ScanFailed: there is none, or it is not well-formed.
+    """
+    try:
+        found: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False, use_fast=True
+        )
+    except (OSError, ValueError) as error:
+        message = f"the tokenizer at {folder} could not be read: {error}"
+        raise ScanFailed(message, permanent=True) from error
+    return found

@@ -438,6 +438,20 @@ class SuppressionTest(Plain):
 
 
 @dataclass(frozen=True)
+class Precision(Plain):
+    """How a coarser number than float32 was kept from deciding anything."""
+
+    dtype: str
+    n_prompts: int
+    n_rechecked: int
+    """Prompts read again in float32: a hit, a peak near its threshold, or one of a pair."""
+    n_flipped: int
+    """Of these, prompts in which a latent came to lie on the other side of its threshold."""
+    widest_band: float
+    """The widest guard band, in thresholds."""
+
+
+@dataclass(frozen=True)
 class RunRecord(Plain):
     """What was run, so that it can be run again."""
 
@@ -463,6 +477,14 @@ class RunRecord(Plain):
     tokens_per_second: float
     batch_deviation: float
     """Largest change of a watched activation when prompts are read alone, in thresholds."""
+    prefix_deviation: float = 0.0
+    """How far a kept prefix moves the stream, as a share of it."""
+    is_prefix_kept: bool = False
+    n_shards: int = 1
+    n_halved: int = 0
+    """How often a lot was halved because memory ran out."""
+    precision: Precision | None = None
+    """None where everything was read in float32."""
 
 
 @dataclass(frozen=True)
@@ -474,6 +496,8 @@ class ScanResult(Plain):
     suppression: tuple[SuppressionTest, ...]
     coverage: Coverage | None
     run: RunRecord
+    latents: tuple[LatentStatistics, ...] = ()
+    """What each watched latent did in each kind of prompt."""
 
     def suppressed(self) -> tuple[SuppressionTest, ...]:
         """The tests that found something weaker under evaluation."""

@@ -41,11 +41,15 @@ def mean(total: Sequence[float], n: int) -> float:
 
 
 def standard_deviation(total: Sequence[float], squares: Sequence[float], n: int) -> float:
-    """From the sum and the sum of squares, with n - 1; nothing cancels. 0 for one value."""
+    """From the sum and the sum of squares, with n - 1. 0 for one value.
+
+    Nothing is lost where the two cancel. What was rounded before is: in float64 squares of float32
+    are exact, those of float64 are not.
+    """
     if n < 2:
         return 0.0
     spread = n * whole(squares) - whole(total) ** 2
-    # Squares were rounded before they came, so equal values may end a hair below zero.
+    # With rounded squares equal values may end a hair below zero.
     return math.sqrt(max(spread / (n * (n - 1)), Fraction(0)))
 
 

@@ -94,6 +94,8 @@ class Declared:
     fvu: float | None = None
     model_name: str = ""
     n_tokens: int | None = None
+    trained_as: str = ""
+    """Another rule that it was trained by, such as batch-top-k before its threshold was pinned."""
 
 
 @dataclass(frozen=True)

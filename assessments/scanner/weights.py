@@ -25,6 +25,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
+from assessments.scanner.chat import read_tokenizer
 from assessments.scanner.contract import ScanFailed
 from assessments.scanner.digests import BLOCK, manifest_sha256
 from assessments.scanner.header import HostileFile, check_header
@@ -138,10 +139,7 @@ def load_model(
     empty = AutoModelForCausalLM.from_config(config, dtype=dtype)  # type: ignore[no-untyped-call]
     model = fill(empty, shards)
     model.train(mode=False)
-    words = AutoTokenizer.from_pretrained(
-        tokenizer or folder, local_files_only=True, trust_remote_code=False, use_fast=True
-    )
-    return LoadedModel(model, words, files, sha256, n_blocks)
+    return LoadedModel(model, read_tokenizer(tokenizer or folder), files, sha256, n_blocks)
 
 
 def read_folder(folder: Path) -> tuple[dict[str, str], dict[str, Tensor]]:

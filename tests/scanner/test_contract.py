@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from assessments.scanner.contract import (
     Frame,
     Prompt,
     ScanJob,
+    Trust,
     WatchedLatent,
     plain_sha256,
 )
@@ -66,3 +68,12 @@ def test_the_web_may_read_these_pages_without_torch():
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_field_that_came_later_is_not_written_until_it_says_something():
+    assert "trust" not in LATENT.to_json()
+    assert "trust" not in JOB.to_json()["watchlist"][0]
+    known = replace(LATENT, trust=Trust.HUMAN)
+    assert known.to_json()["trust"] == "human"
+    assert WatchedLatent.from_json(known.to_json()) == known
+    assert plain_sha256((known,)) != plain_sha256((LATENT,))

@@ -111,3 +111,83 @@ def test_columns_that_never_differ_are_no_finding():
     found = stats.permutation_test(np.zeros((8, 3)))
     assert found.t.tolist() == [0, 0, 0]
     assert found.p_max_t.tolist() == [1, 1, 1]
+
+
+def grouped(seed, n=9, m=3, columns=4, shift=0.0):
+    """Values with ties, of which the first m rows are positive."""
+    values = np.round(draws(seed, n, columns), 1)
+    values[:m, 0] += shift
+    return values, np.arange(n) < m
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_rank_contrast_agrees_with_scipy(seed):
+    values, positive = grouped(seed, shift=1.0)
+    found = stats.rank_contrast(values, positive)
+    assert (found.exact, found.n_labellings) == (True, 84)
+    for column in range(4):
+        theirs = scipy.stats.permutation_test(
+            (values[positive, column], values[~positive, column]),
+            lambda a, b: scipy.stats.mannwhitneyu(a, b).statistic,
+            alternative="greater",
+            n_resamples=np.inf,
+        )
+        # A rank below chance is no more telling than chance, so larger p-values are all 1.
+        assert found.p[column] == pytest.approx(theirs.pvalue) or (
+            found.p[column] == 1 and theirs.pvalue > 0.4
+        )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_rank_contrast_over_columns_agrees_with_counting_by_hand(seed):
+    values, positive = grouped(seed, shift=2.0)
+    ranks = scipy.stats.rankdata(values, axis=0)
+    every = [np.isin(np.arange(9), each) for each in itertools.combinations(range(9), 3)]
+
+    def size(labels):
+        return np.maximum((ranks[labels].sum(0) - 3 * 5) / ranks.std(axis=0), 0)
+
+    observed = size(positive)
+    adjusted, so_far = np.empty(4), 0.0
+    order = np.argsort(-observed, kind="stable")
+    for rank, column in enumerate(order):
+        rest = order[rank:]
+        share = np.mean([size(each)[rest].max() >= observed[column] - 1e-9 for each in every])
+        so_far = max(so_far, share)
+        adjusted[column] = so_far
+    assert stats.rank_contrast(values, positive).p_max_t == pytest.approx(adjusted)
+
+
+def test_many_labellings_are_drawn_and_the_seed_decides():
+    values, positive = grouped(0, n=40, m=10)
+    first, again = (stats.rank_contrast(values, positive, n_random=199, seed=4) for _ in range(2))
+    assert (first.exact, first.n_labellings) == (False, 200)
+    assert np.array_equal(first.p_max_t, again.p_max_t)
+    assert first.p.min() >= 1 / 200
+
+
+def test_columns_silent_on_nearly_all_units_raise_no_false_alarm():
+    """Where the normal approximation cries wolf over silent columns, relabelling holds its level."""
+    wolf, approximate = 0, 0
+    for seed in range(200):
+        draw = np.random.default_rng(seed)
+        values = (draw.uniform(size=(60, 30)) < 0.05) * draw.uniform(1, 2, (60, 30))
+        positive = np.arange(60) < 10
+        wolf += stats.rank_contrast(values, positive, n_random=399).p_max_t.min() <= 0.05
+        theirs = scipy.stats.mannwhitneyu(
+            values[positive], values[~positive], alternative="greater", method="asymptotic"
+        )
+        approximate += bool(np.nanmin(theirs.pvalue) <= 0.05 / 30)
+    assert wolf / 200 <= 0.09
+    assert approximate / 200 > 0.2
+
+
+def test_a_column_without_any_difference_is_no_contrast():
+    found = stats.rank_contrast(np.ones((8, 2)), np.arange(8) < 3)
+    assert found.p_max_t.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 10), (3, 10), (9, 10), (10, 10), (0, 299)])
+def test_the_upper_bound_of_a_share_agrees_with_scipy(hits, n):
+    theirs = scipy.stats.binomtest(hits, n, alternative="less").proportion_ci(0.95, method="exact")
+    assert stats.upper_bound(hits, n, 0.95) == pytest.approx(theirs.high)

@@ -1,32 +1,41 @@
 """Read and write the SAELens layout: cfg.json beside sae_weights.safetensors.
 
-Read: standard, jumprelu, topk, without input normalisation. What cannot be read exactly is refused
-rather than read nearly.
+Read: all that SAELens 6.54 writes for inference or in training and what it wrote before version 6,
+but for temporal and matching-pursuit autoencoders. A batch-top-k checkpoint whose threshold is set
+is read as SAELens would release it, as a jumprelu one. What cannot be read exactly is refused
+rather than read nearly; what SAELens itself leaves open is said in `doubts`.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import save_file
 
 from assessments.scanner.contract import ScanFailed
-from assessments.scanner.rows import OnDisk
-from assessments.scanner.sae import Architecture, SparseAutoencoder
+from assessments.scanner.formats import saelens_config, saelens_folding, tensors
+from assessments.scanner.formats.saelens_config import CONFIG, NORMS
+from assessments.scanner.formats.turned import Exp, Same
+from assessments.scanner.rows import Norms, OnDisk
+from assessments.scanner.sae import Architecture, Gate, SparseAutoencoder
 from assessments.scanner.store import open_store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-CONFIG = "cfg.json"
-WEIGHTS = "sae_weights.safetensors"
-VERSION = "6.54.12"
-"""The SAELens version whose layout is written."""
-
+    from assessments.scanner.formats.saelens_config import Settings
+    from assessments.scanner.rows import Rows
+    from assessments.scanner.store import Store
 
 NAME = "saelens"
+WEIGHTS = "sae_weights.safetensors"
+SPARSITY = "sparsity.safetensors"
+VERSION = "6.54.12"
+"""The SAELens version whose layout is written."""
+CHUNK = 1 << 20
 
 
 def recognises(path: Path) -> bool:
@@ -35,8 +44,9 @@ def recognises(path: Path) -> bool:
 
 
 def files(path: Path) -> tuple[Path, ...]:
-    """The files that make the autoencoder."""
-    return (path / CONFIG, path / WEIGHTS)
+    """The files that make the autoencoder, and how often it fires if that is told."""
+    sparsity = (path / SPARSITY,) if (path / SPARSITY).is_file() else ()
+    return (path / CONFIG, path / WEIGHTS, *saelens_folding.files(path), *sparsity)
 
 
 def load(path: Path) -> SparseAutoencoder:
@@ -45,63 +55,120 @@ def load(path: Path) -> SparseAutoencoder:
     Raises:
         ScanFailed: the file asks for something this scanner does not compute.
     """
-    config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
-    architecture = check_config(config, path.name)
+    said = saelens_config.read(path)
     store = open_store(path / WEIGHTS)
-    check_shapes(store.shapes(), shapes(config, architecture), path.name)
-    b_dec = store.read("b_dec")
-    return SparseAutoencoder(
-        architecture,
-        w_enc=OnDisk(store, "W_enc", latent_dim=1),
-        b_enc=OnDisk(store, "b_enc"),
-        w_dec=OnDisk(store, "W_dec"),
-        b_dec=b_dec,
-        b_in=b_dec if config.get("apply_b_dec_to_input", True) else None,
-        hook_name=str(config["metadata"]["hook_name"]),
-        threshold=OnDisk(store, "threshold") if architecture is Architecture.JUMPRELU else None,
-        k=int(config.get("k") or 0),
+    expect_tensors(store, said)
+    weights = saelens_folding.folded(path, said, store)
+    pinned = threshold(store, said, weights.lengths_over)
+    rule = said.kind.rule
+    is_pinned = rule is Architecture.BATCHTOPK and pinned is not None
+    sae = SparseAutoencoder(
+        Architecture.JUMPRELU if is_pinned else rule,
+        w_enc=weights.w_enc,
+        b_enc=None if rule is Architecture.GATED else OnDisk(store, "b_enc"),
+        w_dec=weights.w_dec,
+        b_dec=weights.b_dec,
+        b_in=weights.b_in,
+        hook_name=said.hook_name,
+        hook_name_out=said.hook_name_out,
+        threshold=pinned,
+        gate=gate(store) if rule is Architecture.GATED else None,
+        k=0 if is_pinned else whole(said),
+        norm=NORMS[said.normalize],
+        rank_scale=lengths(store, weights.lengths_over) if said.ranks_by_norm else None,
+        w_skip=store.read("W_skip") if said.kind.skips else None,
         format=NAME,
+        declared=said.declared,
+        doubts=(*said.doubts, *weights.doubts),
     )
+    return with_sparsity(sae, path)
 
 
-def check_config(config: dict[str, Any], name: str) -> Architecture:
-    """The architecture, once everything that would change the computation is known to be plain."""
-    given = config.get("architecture")
-    if given not in set(Architecture):
-        message = f"{name}: architecture {given!r} is not read; known: {[*Architecture]}"
+def expect_tensors(store: Store, said: Settings) -> None:
+    """Refuse a file whose tensors are not those of the architecture.
+
+    `scaling_factor` was once written whether or not it meant anything.
+    """
+    d, e, f = said.d_in, said.d_out, said.d_sae
+    wanted: dict[str, tuple[int, ...]] = {"W_enc": (d, f), "W_dec": (f, e), "b_dec": (e,)}
+    if said.kind.rule is Architecture.GATED:
+        wanted |= {"b_gate": (f,), "b_mag": (f,), "r_mag": (f,)}
+    else:
+        wanted["b_enc"] = (f,)
+    if said.kind.rule is Architecture.JUMPRELU:
+        wanted["log_threshold" if "log_threshold" in store.tensors else "threshold"] = (f,)
+    if said.kind.rule is Architecture.BATCHTOPK:
+        wanted["topk_threshold"] = ()
+    if said.kind.skips:
+        wanted["W_skip"] = (e, d)
+    tensors.expect(store, wanted, besides={"scaling_factor"})
+    if "scaling_factor" in store.tensors and not torch.allclose(
+        store.read("scaling_factor"), torch.ones(f)
+    ):
+        raise ScanFailed(
+            f"{store.name}: a scaling_factor from fine-tuning is not read; expected ones, or an "
+            "autoencoder with the factor multiplied into W_dec",
+            permanent=True,
+        )
+
+
+def threshold(store: Store, said: Settings, lengths_over: float) -> Rows | None:
+    """Above what latents fire; None where they compete.
+
+    SAELens starts a batch-top-k threshold at 0; what is still there was not trained.
+    """
+    if said.kind.rule is Architecture.JUMPRELU:
+        if "log_threshold" in store.tensors:
+            return Exp(OnDisk(store, "log_threshold"), f"{store.name}: log_threshold")
+        return OnDisk(store, "threshold")
+    if said.kind.rule is not Architecture.BATCHTOPK:
+        return None
+    pinned = float(store.read("topk_threshold"))
+    if pinned <= 0:
+        return None
+    return Same(pinned / lengths_over if said.ranks_by_norm else pinned, said.d_sae)
+
+
+def gate(store: Store) -> Gate:
+    """What a gated autoencoder has instead of a bias."""
+    return Gate(OnDisk(store, "b_gate"), OnDisk(store, "b_mag"), OnDisk(store, "r_mag"))
+
+
+def lengths(store: Store, over: float) -> Rows:
+    """How long each row of the decoder is."""
+    return Norms(OnDisk(store, "W_dec", factor=1 / over))
+
+
+def whole(said: Settings) -> int:
+    """How many latents stay on, where that is no mean.
+
+    Raises:
+        ScanFailed: the batch competes for a number of places that does not come out even.
+    """
+    if said.k != int(said.k):
+        message = f"{said.where}: k: expected a whole number where no threshold is set, came {said.k}"
         raise ScanFailed(message, permanent=True)
-    for key, plain in {
-        "normalize_activations": "none",
-        "reshape_activations": "none",
-        "rescale_acts_by_decoder_norm": False,
-    }.items():
-        if (value := config.get(key, plain)) not in {plain, None}:
-            message = f"{name}: {key}={value!r} is not read; expected {plain!r}"
-            raise ScanFailed(message, permanent=True)
-    return Architecture(given)
+    return int(said.k)
 
 
-def shapes(config: dict[str, Any], architecture: Architecture) -> dict[str, tuple[int, ...]]:
-    """The tensors the file must have."""
-    d, f = int(config["d_in"]), int(config["d_sae"])
-    wanted: dict[str, tuple[int, ...]] = {
-        "W_enc": (d, f),
-        "b_enc": (f,),
-        "W_dec": (f, d),
-        "b_dec": (d,),
-    }
-    if architecture is Architecture.JUMPRELU:
-        wanted["threshold"] = (f,)
-    return wanted
+def with_sparsity(sae: SparseAutoencoder, path: Path) -> SparseAutoencoder:
+    """The same, with the L0 that sparsity.safetensors tells if nothing else does.
 
-
-def check_shapes(
-    found: dict[str, tuple[int, ...]], wanted: dict[str, tuple[int, ...]], name: str
-) -> None:
-    """Every tensor is there, of its shape, and none besides."""
-    if found != wanted:
-        message = f"{name}: expected tensors {wanted}, came {found}"
-        raise ScanFailed(message, permanent=True)
+    It holds log10 of each latent's firing rate; a training that never stepped leaves no numbers.
+    """
+    is_told = sae.declared.l0 is not None
+    if is_told or not (path / SPARSITY).is_file():
+        return sae
+    try:
+        rates = open_store(path / SPARSITY)
+        tensors.expect(rates, {"sparsity": (sae.d_sae,)})
+        l0 = sum(
+            float((10.0 ** rates.part("sparsity", start, min(start + CHUNK, sae.d_sae), 0)).sum())
+            for start in range(0, sae.d_sae, CHUNK)
+        )
+    except ScanFailed as refusal:
+        return replace(sae, doubts=(*sae.doubts, f"how often it fires is not told: {refusal}"))
+    return replace(sae, declared=replace(sae.declared, l0=l0)) if l0 <= sae.d_sae else sae
 
 
 def save(
