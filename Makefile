@@ -1,6 +1,6 @@
 # Strata: one command each. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run worker test check format docs bench lock clean
+.PHONY: help setup peers demo run worker test check format docs bench lock clean
 SHELL := /bin/bash
 
 PYTHON ?= python3.11
@@ -26,7 +26,10 @@ run: setup ## Web, keeper and workers on this machine (PORT=8000); Ctrl-C ends t
 worker: setup ## One scan worker alone, for a machine with a GPU
 	@$(BIN)/celery -A config worker -I assessments.worker -Q scans -P solo -l INFO
 
-test: setup ## The whole suite: SQLite, then PostgreSQL and Redis, then a browser and the walks
+peers: ## As setup, and .venv-peers, which `make test` and `make bench` compare with
+	@PYTHON="$(PYTHON)" requirements/install.sh peers
+
+test: peers ## The whole suite: SQLite, then PostgreSQL and Redis, then a browser and the walks
 	@$(PY) -m tests.run
 
 check: ## Contracts, lint, types, migrations, docs; with T=tests/path also those tests
@@ -39,7 +42,7 @@ format: ## Format and mend what can be mended by machine
 docs: ## Write docs/{states,actions,permissions,regimes}.md from the tables in the code
 	@$(PY) manage.py docs
 
-bench: ## Measure against a baseline in the same run (B=log names one); writes bench/results
+bench: peers ## Measure against a baseline in the same run (B=log names one); writes bench/results
 	@$(PY) -m bench $(B)
 
 lock: ## Resolve the requirements again and write the locks with hashes

@@ -8,8 +8,9 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from assessments import queries
-from assessments.policies.load import SEVERITIES
-from assessments.services.campaign import CONCERNS
+from assessments.services.campaign import CONCERNS as TRIED
+from assessments.services.campaign import SEVERITY_WORDS
+from assessments.services.picture import CONCERNS
 from compliance import queries as ground
 from compliance.actors import Actor
 
@@ -95,9 +96,9 @@ class FindingForm(forms.Form):
 
     title = forms.CharField(label=_("What happened"), max_length=200)
     concern = forms.ChoiceField(
-        label=_("Concern"), choices=[(key, key.replace("_", " ")) for key in CONCERNS]
+        label=_("Concern"), choices=[(key, CONCERNS[key]) for key in TRIED]
     )
-    severity = forms.ChoiceField(label=_("Severity"), choices=[(key, _(key)) for key in SEVERITIES])
+    severity = forms.ChoiceField(label=_("Severity"), choices=list(SEVERITY_WORDS.items()))
     detail = forms.CharField(
         label=_("How, word by word"), widget=_lines(5), max_length=LONGEST_TEXT, required=False
     )

@@ -11,7 +11,10 @@ SCAN = Machine(
     "scan",
     {
         "queued": State(_("queued"), Tone.INFO),
-        "running": State(_("running"), Tone.INFO, claimed_from="queued"),
+        "running": State(_("being prepared"), Tone.INFO, claimed_from="queued"),
+        "reading": State(_("reading"), Tone.INFO),
+        "read": State(_("read, to be put together"), Tone.INFO),
+        "merging": State(_("being put together"), Tone.INFO, claimed_from="read"),
         "done": State(_("done"), Tone.OK),
         "failed": State(_("failed"), Tone.BAD),
         "cancelled": State(_("cancelled")),
@@ -21,10 +24,42 @@ SCAN = Machine(
         ("queued", "give_up"): Move("failed", P.SYSTEM),
         ("running", "cancel"): Move("cancelled", P.SCAN_REQUEST, _("Cancel")),
         ("running", "requeue"): Move("queued", P.SYSTEM),
+        ("running", "split"): Move("reading", P.SYSTEM),
+        ("running", "collect"): Move("read", P.SYSTEM),
+        ("running", "fail"): Move("failed", P.SYSTEM),
+        ("running", "give_up"): Move("failed", P.SYSTEM),
+        ("reading", "cancel"): Move("cancelled", P.SCAN_REQUEST, _("Cancel")),
+        ("reading", "collect"): Move("read", P.SYSTEM),
+        ("reading", "fail"): Move("failed", P.SYSTEM),
+        ("read", "cancel"): Move("cancelled", P.SCAN_REQUEST, _("Cancel")),
+        ("read", "give_up"): Move("failed", P.SYSTEM),
+        ("merging", "cancel"): Move("cancelled", P.SCAN_REQUEST, _("Cancel")),
+        ("merging", "requeue"): Move("read", P.SYSTEM),
+        ("merging", "finish"): Move("done", P.SYSTEM),
+        ("merging", "fail"): Move("failed", P.SYSTEM),
+        ("merging", "give_up"): Move("failed", P.SYSTEM),
+        ("failed", "retry"): Move("queued", P.SCAN_REQUEST, _("Try again")),
+    },
+)
+
+# A shard is done, or its scan is over; a scan that is tried again gets fresh ones for the rest.
+SHARD = Machine(
+    "shard",
+    {
+        "queued": State(_("waiting"), Tone.NEUTRAL),
+        "running": State(_("being read"), Tone.INFO, claimed_from="queued"),
+        "done": State(_("read"), Tone.OK),
+        "failed": State(_("failed"), Tone.BAD),
+        "stopped": State(_("stopped")),
+    },
+    {
+        ("queued", "give_up"): Move("failed", P.SYSTEM),
+        ("queued", "stop"): Move("stopped", P.SYSTEM),
+        ("running", "requeue"): Move("queued", P.SYSTEM),
         ("running", "finish"): Move("done", P.SYSTEM),
         ("running", "fail"): Move("failed", P.SYSTEM),
         ("running", "give_up"): Move("failed", P.SYSTEM),
-        ("failed", "retry"): Move("queued", P.SCAN_REQUEST, _("Try again")),
+        ("running", "stop"): Move("stopped", P.SYSTEM),
     },
 )
 
@@ -58,4 +93,4 @@ AUTHORISATION = Machine(
     {("standing", "end"): Move("ended", P.GATE_DECIDE, _("End authorisation"))},
 )
 
-MACHINES = (SCAN, CAMPAIGN, WAIVER, AUTHORISATION)
+MACHINES = (SCAN, SHARD, CAMPAIGN, WAIVER, AUTHORISATION)

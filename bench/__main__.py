@@ -33,7 +33,8 @@ def _one(name: str) -> None:
     module = importlib.import_module(f"bench.{name}")
     began = time.monotonic()
     rows = module.run()
-    table = frame.table(rows)
+    remarks = getattr(module, "remarks", str)()
+    table = frame.table(rows) + (f"\n\n{remarks}" if remarks else "")
     print(f"\n{module.TITLE} ({time.monotonic() - began:.0f} s)\n\n{table}", flush=True)
     text = (
         f"# {module.TITLE}\n\n{module.ABOUT.strip()}\n\n{table}\n\n"

@@ -1,135 +1,185 @@
-"""Reading prompts: no deeper than the autoencoder and only watched columns, against everything."""
+"""A watch-list scan beside the peers' ways, the machine's own limit, and autoencoders of any size."""
 
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from bench.frame import ROOT, Row, answer, apart
+from bench.frame import ROOT, Measured, Row, Side, apart, beside, in_turns, middle
 
-TITLE = "Reading prompts with an autoencoder"
+TITLE = "A watch-list scan"
 ABOUT = """
-The same prompts, batches and weights, float32 on the processor. Ours: the model is cut behind the block that is read, there is no
-language-model head, and only the watch-list's columns are encoded. Baseline: the whole Hugging
-Face forward pass with all hidden states and logits, then every latent encoded. With the demo's
-model where `make demo` has made it; else with a seeded random model of the same shape.
+SmolLM2-135M-Instruct in float32, 8 texts of 128 tokens, the output of the fifteenth of its 30 blocks
+(`blocks.14.hook_resid_post`: 15 blocks are computed), random JumpReLU autoencoders in SAELens's
+layout whose latents fire on about one token in 200, 32 of them watched, two threads. Each side is a
+process of its own, made ready beforehand; then all take turns, one pass each a round. A ratio is
+that of the medians; in brackets the lowest and the highest of a round. Ours: the model is loaded
+and computed no deeper than the block that is read, through the scanner's own reading path, and only
+the watched columns are encoded. The peers are their own packages (requirements/peers.txt) on the
+same torch: SAELens's `run_with_cache_with_saes` keeping one activation; Hugging Face with all hidden
+states and SAELens's encoder; and the better of two early stops, nnsight's `tracer.stop()` and
+TransformerLens's `stop_at_layer`, with SAELens's encoder.
 """
-N_PROMPTS = 32
-TOKEN_BUDGET = 2048
-WEIGHTS = ROOT / "assessments/scanner/weights/smollm2-135m-block10"
-MODEL = Path(os.environ.get("BENCH_MODEL", ROOT / "var/models/helpdesk-1.0.0"))
+PEERS = ROOT / ".venv-peers/bin/python"
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
+WIDTHS = (16_384, 65_536)
+SIZES = (16_384, 1_048_576, 16_777_216)
+STOPS = ("nnsight", "stop_at_layer")
+
+_said: list[str] = []
 
 
 def run() -> list[Row]:
-    """Tokens a second."""
-    named = "SmolLM2-135M" if MODEL.is_dir() else "random model of SmolLM2's shape"
-    threads = {"OMP_NUM_THREADS": str(len(os.sched_getaffinity(0)))}
-    return [
-        Row(
-            f"prompt tokens read, {named}",
-            apart("bench.scan", "watched", threads),
-            apart("bench.scan", "everything", threads),
-            "a second",
-        )
+    """Tokens a second, and what else the table says."""
+    _said.clear()
+    if not PEERS.exists():
+        raise SystemExit("The peers' packages are not here: run `make peers`.")
+    _say(f"Load of the machine before: {os.getloadavg()[0]:.2f} on {_cores()} cores.")
+    with _inputs() as env:
+        apart("bench.scans.written", "inputs", env)
+        rows = [row for width in WIDTHS for row in _beside_peers(width, env)]
+        return [*rows, *_of_any_size(env), _suite(env)]
+
+
+def remarks() -> str:
+    """What the rows cannot hold."""
+    return "\n".join(f"- {each}" for each in _said)
+
+
+def _beside_peers(width: int, env: dict[str, str]) -> list[Row]:
+    """One autoencoder, all ways, the machine's peak, and bfloat16 for the wider one."""
+    ways = ("saelens", "hidden", *STOPS)
+    sides = {"ours": Side("bench.scans.ours", f"watched-{width}")}
+    sides |= {way: Side("bench.scans.peers", f"{way}-{width}", str(PEERS)) for way in ways}
+    sides["peak"] = Side("bench.scans.machine", "shapes-float32")
+    sides["square"] = Side("bench.scans.machine", "square-float32")
+    if width == max(WIDTHS):
+        sides |= {f"screened-{dtype}": Side("bench.scans.screened", dtype) for dtype in ("float32", "bfloat16")}  # fmt: skip
+    found = in_turns(sides, ROUNDS, env)
+    best = max(STOPS, key=lambda way: middle(found[way]).rate)
+    against = {"saelens": "SAELens's API", "hidden": "hidden states + encode", best: f"{best} + encode"}  # fmt: skip
+    rows = [
+        beside(f"{width:,} latents, against {what}", "tokens/s", found["ours"], found[way])
+        for way, what in against.items()
     ]
+    _tell_of_processor_time(width, found, against)
+    _tell_of_agreement(width, env)
+    rows.append(_share_of_peak(width, found))
+    if "screened-bfloat16" in found:
+        rows.append(beside(
+            f"{width:,} latents, bfloat16 with recheck, against SAELens's API", "tokens/s",
+            found["screened-bfloat16"], found["saelens"],
+        ))  # fmt: skip
+        _tell_of_screening(env, found)
+    return rows
 
 
-def watched() -> float:
-    """As the scanner does it."""
-    from assessments.scanner import activations, prompts
-    from assessments.scanner.formats import saelens
+def _share_of_peak(width: int, found: dict[str, list[Measured]]) -> Row:
+    """Our operations a second beside bare products of the same shapes."""
+    from bench.scans import machine
 
-    sae = saelens.load(WEIGHTS)
-    latents = [latent.index for latent in prompts.load_watchlist()]
-    block = activations.block_of(sae.hook_name)
-    model, sequences = _model(blocks=block + 1)
-
-    def read() -> None:
-        for _, stream in activations.each_sequence(
-            model, sequences, block, token_budget=TOKEN_BUDGET
-        ):
-            sae.encode_some(stream, latents)  # (T, M)
-
-    return _timed(read, sequences)
+    a_token = machine.pass_operations() / machine.TOKENS / 1e9
+    ours = [Measured(a_token * each.rate, each.rss, {"cpu": a_token * each.more["cpu"]})
+            for each in found["ours"]]  # fmt: skip
+    square = middle(found["square"]).rate
+    _say(f"{width:,} latents: {middle(ours).rate:,.0f} GFLOP/s; one product of {machine.SIDE:,} "
+         f"squares reaches {square:,.0f}.")  # fmt: skip
+    what = f"{width:,} latents, against bare products of the blocks' shapes"
+    return beside(what, "GFLOP/s", ours, found["peak"])
 
 
-def everything() -> float:
-    """As one would without thinking of cost."""
+def _tell_of_processor_time(
+    width: int, found: dict[str, list[Measured]], against: dict[str, str]
+) -> None:
+    """The same ratios where time is the processor's, which others on the machine stretch less."""
+    ours = middle(found["ours"]).more["cpu"]
+    ratios = [
+        f"{what} {ours / middle(found[way]).more['cpu']:.2f}" for way, what in against.items()
+    ]
+    _say(f"{width:,} latents, ratios by processor time: {', '.join(ratios)}.")
+
+
+def _tell_of_agreement(width: int, env: dict[str, str]) -> None:
+    """Whether all sides decided alike on the watched latents."""
     import torch
+    from safetensors.torch import load_file
 
-    from assessments.scanner import activations
-    from assessments.scanner.formats import saelens
-
-    sae = saelens.load(WEIGHTS)
-    block = activations.block_of(sae.hook_name)
-    model, sequences = _model(blocks=None)
-
-    @torch.no_grad()
-    def read() -> None:
-        for given in activations.batches(sequences, TOKEN_BUDGET):
-            out = model(
-                input_ids=given.ids,
-                attention_mask=given.mask,
-                output_hidden_states=True,
-                use_cache=False,
-            )
-            stream = out.hidden_states[block + 1].float()  # (B, T, D)
-            for row, index in enumerate(given.indices):
-                sae.encode(stream[row, : len(sequences[index])])  # (T, F)
-
-    return _timed(read, sequences)
+    folder = Path(env["BENCH_INPUTS"]) / "found"
+    (ours,) = (load_file(at)["watched"] for at in folder.glob(f"watched-{width}.*"))
+    theirs = [load_file(at)["watched"] for at in folder.glob(f"*-{width}.*")]
+    n_differ = sum(int(((each != 0) != (ours != 0)).sum()) for each in theirs)
+    widest = max(float((each - ours).abs().max()) for each in theirs) / float(ours.max())
+    assert torch.count_nonzero(ours), "no watched latent fired; the comparison would say nothing"
+    _say(f"{width:,} latents: {int((ours != 0).sum()):,} of {ours.numel():,} watched activations are "
+         f"above their threshold; {n_differ} of these decisions differ between any two sides, values "
+         f"by at most {widest:.1e} of the largest.")  # fmt: skip
 
 
-def _model(*, blocks: int | None) -> tuple[Any, list[Any]]:
-    """The model, no deeper than asked, and the prompts as tokens."""
-    if MODEL.is_dir():
-        from assessments.scanner import chat, weights
+def _tell_of_screening(env: dict[str, str], found: dict[str, list[Measured]]) -> None:
+    """What was read again, and whether anything was decided otherwise."""
+    from safetensors.torch import load_file
 
-        loaded = weights.load_model(MODEL, blocks=blocks)
-        return loaded.model, [chat.chat_tokens(loaded.tokenizer, each).ids for each in _prompts()]
-    return _random_model(blocks), list(_random_sequences())
-
-
-def _prompts() -> list[Any]:
-    """The shipped suite's first prompts."""
-    from assessments.scanner import prompts
-
-    return list(prompts.suite())[:N_PROMPTS]
+    folder = Path(env["BENCH_INPUTS"])
+    quick, exact = (load_file(folder / f"screened_{dtype}.safetensors") for dtype in ("bfloat16", "float32"))  # fmt: skip
+    n_differ = int((quick["decided"] != exact["decided"]).sum())
+    n_rechecked, n_flipped = quick["told"].tolist()
+    times = middle(found["screened-bfloat16"]).rate / middle(found["screened-float32"]).rate
+    _say(f"bfloat16 with recheck: {n_rechecked} of {len(exact['decided'])} prompts read again, "
+         f"{n_flipped} of them flipped; {n_differ} of {exact['decided'].numel():,} decisions differ "
+         f"from float32's. {times:.2f} times the same scan in float32.")  # fmt: skip
 
 
-def _random_model(blocks: int | None) -> Any:
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
+def _of_any_size(env: dict[str, str]) -> list[Row]:
+    """The same watch-list from thousands to millions of latents."""
+    from bench.scans import wide
 
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=49152, hidden_size=576, intermediate_size=1536, num_hidden_layers=blocks or 30,
-        num_attention_heads=9, num_key_value_heads=3, tie_word_embeddings=True,
-    )  # fmt: skip
-    return LlamaForCausalLM(config).eval()
-
-
-def _random_sequences() -> Iterator[list[int]]:
-    import random
-
-    chosen = random.Random(0)  # noqa: S311 - a benchmark's tokens
-    for _ in range(N_PROMPTS):
-        yield [chosen.randrange(49152) for _ in range(chosen.randrange(60, 140))]
-
-
-def _timed(read: Callable[[], None], sequences: list[Any]) -> float:
-    """Once to warm up, then twice for the clock."""
-    read()
-    began = time.monotonic()
-    for _ in range(2):
-        read()
-    return 2 * sum(len(each) for each in sequences) / (time.monotonic() - began)
+    sizes = [size for size in SIZES if wide.has_room(size, Path(env["BENCH_INPUTS"]))]
+    for size in set(SIZES) - set(sizes):
+        _say(f"{size:,} latents: left out, the disk has no room for the encoder.")
+    for size in sizes:
+        apart("bench.scans.wide", f"write-{size}", env)
+        opened = apart("bench.scans.wide", f"opened-{size}", env).more
+        _say(f"{size:,} latents: 32 columns are there {opened['cold']:.2f} s after opening, from disk; "
+             f"{opened['warm']:.2f} s where the system still has them.")  # fmt: skip
+    found = in_turns(
+        {str(size): Side("bench.scans.wide", str(size)) for size in sizes}, ROUNDS, env
+    )
+    alone = apart("bench.scans.wide", "memory-0", env).rss
+    for size in sizes:
+        more = apart("bench.scans.wide", f"memory-{size}", env).rss - alone
+        _say(f"{size:,} latents: {more:+.0f} MiB above the truncated model's {alone:.0f}.")
+    return [
+        beside(f"{size:,} latents, against {SIZES[0]:,}", "tokens/s", found[str(size)], found[str(SIZES[0])])
+        for size in sizes[1:]
+    ]  # fmt: skip
 
 
-CASES: dict[str, Callable[[], float]] = {"watched": watched, "everything": everything}
+def _suite(env: dict[str, str]) -> Row:
+    """Prompts of differing lengths, as the product reads them."""
+    sides = {name: Side("bench.scans.suite", name) for name in ("watched", "everything")}
+    found = in_turns(sides, ROUNDS, env)
+    return beside("shipped prompts, against everything computed", "tokens/s", found["watched"], found["everything"])  # fmt: skip
 
-if __name__ == "__main__":
-    answer(CASES)
+
+@contextmanager
+def _inputs() -> Iterator[dict[str, str]]:
+    """A folder for what is read, gone afterwards, and the environment that names it."""
+    with tempfile.TemporaryDirectory(prefix="strata-scan-") as folder:
+        yield {
+            "BENCH_INPUTS": folder,
+            "OMP_NUM_THREADS": str(_cores()),
+            "SPARSIFY_DISABLE_TRITON": "1",
+            "WANDB_MODE": "disabled",
+            "WANDB_ERROR_REPORTING": "false",
+        }
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _say(line: str) -> None:
+    _said.append(line)

@@ -9,6 +9,8 @@ from types import MappingProxyType
 from typing import Protocol
 from uuid import UUID, uuid5
 
+from django.utils.translation import gettext as _
+
 from compliance.permissions import ALL_BUT_SYSTEM, NotAllowed, Permission
 
 SYSTEM_NAMESPACE = UUID("6f3d1c9e-52a1-7c1e-9b54-3f0a4f1d2c11")
@@ -84,6 +86,8 @@ def require(actor: Actor, permission: Permission, subject: Scoped | None = None)
     """Pass, or raise NotAllowed naming who and what was missing."""
     if not actor.may(permission, subject):
         raise NotAllowed(
-            f"{actor.label} may not do this: it needs the permission “{permission}”."
-            " Ask a person who holds it."
+            _(
+                "%(who)s may not do this: it needs the permission “%(permission)s”. Ask a person who holds it."
+            )
+            % {"who": actor.label, "permission": permission}
         )

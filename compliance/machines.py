@@ -1,6 +1,6 @@
 """State machines as tables: from a state, by a verb, to a state, by whom.
 
-No Django here. The table is the documentation, the source of the buttons on a page and of the
+No Django here but its words. The table is the documentation, the source of the buttons on a page and of the
 badge's word and tone; `compliance.audit.advance` is the only thing that walks it.
 """
 
@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from django.utils.translation import gettext as _
 
 from compliance.permissions import NotAllowed, Permission
 
@@ -95,9 +97,15 @@ class Machine:
         """The row of the table, or TransitionRefused saying what would be possible."""
         found = self.moves.get((state, verb))
         if found is None:
-            possible = sorted(v for s, v in self.moves if s == state) or ["nothing"]
+            possible = sorted(v for s, v in self.moves if s == state) or [_("nothing")]
             raise TransitionRefused(
-                f"{self.name}: cannot {verb} while {state}; possible now: {', '.join(possible)}."
+                _("%(machine)s: cannot %(verb)s while %(state)s; possible now: %(possible)s.")
+                % {
+                    "machine": self.name,
+                    "verb": verb,
+                    "state": self.states[state].label if state in self.states else state,
+                    "possible": ", ".join(possible),
+                }
             )
         return found
 
@@ -121,12 +129,18 @@ class Machine:
 def refusal(actor: Actor, move: Move, thing: Moved) -> str | None:
     """Why this actor may not make this move, or None when the actor may."""
     if move.permission is not None and not actor.may(move.permission, thing.subject):
-        return f"{actor.label} lacks the permission “{move.permission}”."
+        return _("%(who)s lacks the permission “%(permission)s”.") % {
+            "who": actor.label,
+            "permission": move.permission,
+        }
     if (move.not_the or move.person_only) and not actor.is_person:
-        return f"{actor.label} is not a person; this needs a person's decision."
+        return _("%(who)s is not a person; this needs a person's decision.") % {"who": actor.label}
     for field in move.not_the:
         if actor.user_id is not None and getattr(thing, f"{field}_id") == actor.user_id:
-            return f"{actor.label} is recorded as “{field}”; a second person must do this."
+            return _("%(who)s is recorded as “%(field)s”; a second person must do this.") % {
+                "who": actor.label,
+                "field": field,
+            }
     return None
 
 

@@ -5,10 +5,20 @@ from __future__ import annotations
 from django.urls import path
 
 from compliance import urls_papers
-from compliance.views import approvals, deployments, evidence, inventory, people, settings, versions
+from compliance.views import (
+    approvals,
+    deployments,
+    evidence,
+    facts,
+    inventory,
+    people,
+    settings,
+    versions,
+)
 
 app_name = "compliance"
 
+_ENTITY = "inventory/entities/<uuid:uuid>/"
 _SYSTEM = "inventory/systems/<uuid:uuid>/"
 _MODEL = "inventory/models/<uuid:uuid>/"
 _VERSION = "inventory/versions/<uuid:uuid>/"
@@ -21,12 +31,18 @@ _TOKEN = "settings/tokens/<uuid:uuid>/"  # noqa: S105 - an address
 urlpatterns = [
     path("inventory/", inventory.inventory, name="inventory"),
     path("inventory/entities/new/", inventory.new_entity, name="new_entity"),
-    path("inventory/entities/<uuid:uuid>/", inventory.entity, name="entity"),
+    path(_ENTITY, inventory.entity, name="entity"),
+    path(f"{_ENTITY}facts/", facts.facts, {"kind": "entity"}, name="entity_facts"),
+    path(f"{_ENTITY}facts/edit/", facts.edit, {"kind": "entity"}, name="edit_entity_facts"),
     path("inventory/systems/new/", inventory.new_system, name="new_system"),
     path(_SYSTEM, inventory.system, name="system"),
+    path(f"{_SYSTEM}facts/", facts.facts, {"kind": "system"}, name="system_facts"),
+    path(f"{_SYSTEM}facts/edit/", facts.edit, {"kind": "system"}, name="edit_system_facts"),
     path(f"{_SYSTEM}models/new/", inventory.new_model, name="new_model"),
     path(f"{_SYSTEM}deployments/new/", deployments.new_deployment, name="new_deployment"),
     path(_MODEL, inventory.model, name="model"),
+    path(f"{_MODEL}facts/", facts.facts, {"kind": "model"}, name="model_facts"),
+    path(f"{_MODEL}facts/edit/", facts.edit, {"kind": "model"}, name="edit_model_facts"),
     path(f"{_MODEL}versions/new/", versions.new_version, name="new_version"),
     path(_VERSION, versions.version, name="version"),
     path(f"{_VERSION}retire", versions.retire, name="retire_version"),

@@ -24,16 +24,9 @@ MACHINES: tuple[Machine, ...] = (
 HEAD = "<!-- Written by `make docs` from {source}. Change that, not this. -->\n\n"
 
 
-def claim_of(machine: Machine) -> tuple[str, str] | None:
-    """The move that a lease makes by itself: from the waiting state to the working one.
-
-    Leased machines are those that the sweep can put back (`requeue`) and give up.
-    """
-    working = {state for state, verb in machine.moves if verb == "requeue"}
-    waiting = {state for state, verb in machine.moves if verb == "give_up"} - working
-    if len(working) != 1 or len(waiting) != 1:
-        return None
-    return waiting.pop(), working.pop()
+def claims_of(machine: Machine) -> list[tuple[str, str]]:
+    """The moves that a lease makes by itself: from a waiting state to a working one."""
+    return [(each.claimed_from, key) for key, each in machine.states.items() if each.claimed_from]
 
 
 def states() -> str:
@@ -50,9 +43,7 @@ def states() -> str:
 def _machine(machine: Machine) -> str:
     lines = ["stateDiagram-v2", f"    [*] --> {machine.initial}"]
     lines += [f"    {state} --> {move.to}: {verb}" for (state, verb), move in machine.moves.items()]
-    claim = claim_of(machine)
-    if claim is not None:
-        lines.append(f"    {claim[0]} --> {claim[1]}: (claim)")
+    lines += [f"    {waiting} --> {working}: (claim)" for waiting, working in claims_of(machine)]
     lines += [f"    {state} --> [*]" for state in machine.states if state in machine.ends()]
     picture = "\n".join(lines)
     table = _table(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import forms
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 from typing_extensions import override
 
 from assessments.scanner.contract import Family
+from assessments.services.picture import CONCERNS
 from compliance.clock import now
+from compliance.phrase import said
 from compliance.regimes.questions import (
     INSTANT_QUESTIONS,
     LIMB_QUESTIONS,
@@ -21,6 +23,20 @@ from compliance.regimes.questions import (
 from incidents import queries
 
 LONGEST = 4_000
+CHANNELS = {
+    "email": _("e-mail"),
+    "chat": _("chat"),
+    "webhook": _("webhook"),
+    "null": _("the page here only (sent nowhere)"),
+}
+DISPOSITIONS = {
+    "true_positive": _("right"),
+    "benign_expected": _("right, and expected"),
+    "false_positive": _("wrong"),
+    "test": _("a test"),
+    "duplicate": _("a repetition of another"),
+    "insufficient_information": _("impossible to tell"),
+}
 YES_NO = [("", _("not known yet")), ("yes", _("yes")), ("no", _("no"))]
 
 
@@ -43,6 +59,12 @@ class Moment(forms.DateTimeField):
         super().__init__(
             widget=control, input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"], **options
         )
+
+
+class YesNo(forms.ChoiceField):
+    """Yes, no, or not known yet; the third needs no word beside it."""
+
+    may_be_open = True
 
 
 class OpenForm(forms.Form):
@@ -120,17 +142,7 @@ class RollbackForm(forms.Form):
 class ResolveAlertForm(forms.Form):
     """What an alert turned out to be."""
 
-    disposition = forms.ChoiceField(
-        label=_("It was"),
-        choices=[
-            ("true_positive", _("right")),
-            ("benign_expected", _("right, and expected")),
-            ("false_positive", _("wrong")),
-            ("test", _("a test")),
-            ("duplicate", _("a repetition of another")),
-            ("insufficient_information", _("impossible to tell")),
-        ],
-    )
+    disposition = forms.ChoiceField(label=_("It was"), choices=list(DISPOSITIONS.items()))
 
 
 class ShiftForm(forms.Form):
@@ -165,12 +177,7 @@ class StepForm(forms.Form):
     )
     channels = forms.MultipleChoiceField(
         label=_("Call by"),
-        choices=[
-            ("email", _("e-mail")),
-            ("chat", _("chat")),
-            ("webhook", _("webhook")),
-            ("null", _("the page here only (sent nowhere)")),
-        ],
+        choices=list(CHANNELS.items()),
         widget=forms.CheckboxSelectMultiple,
     )
 
@@ -205,7 +212,7 @@ class PairForm(forms.Form):
     title = forms.CharField(label=_("Lesson"), max_length=300)
     suite: Any = forms.ModelChoiceField(queryset=None, label=_("Suite"), to_field_name="uuid")
     family = forms.ChoiceField(
-        label=_("Concern"), choices=[(str(each), str(each).replace("_", " ")) for each in Family]
+        label=_("Concern"), choices=[(str(each), CONCERNS[each.value]) for each in Family]
     )
     text = forms.CharField(label=_("The user's turn"), widget=area(3), max_length=LONGEST)
     evaluation = forms.CharField(label=_("System text: a test"), widget=area(3), max_length=LONGEST)
@@ -251,20 +258,41 @@ class ClassifyForm(forms.Form):
     )
     reasons = forms.CharField(label=_("Reasons"), widget=area(4), max_length=LONGEST)
 
-    def __init__(self, *args: Any, known: dict[str, Any] | None = None, **options: Any) -> None:
-        """Build one field for each question; what the registry knows is filled in."""
+    confirmed = forms.BooleanField(
+        label=_("I looked at these answers; they hold for this incident."), required=False
+    )
+
+    def __init__(self, *args: Any, known: Mapping[str, Any] | None = None, **options: Any) -> None:
+        """Build one field for each question; what the register knows is suggested."""
         super().__init__(*args, **options)
         settled = known or {}
+        self.suggested: list[str] = []
         for question in INSTANT_QUESTIONS:
             self.fields[f"at_{question.id}"] = _moment(question, required=question.id == "aware_at")
         for question in LIMB_QUESTIONS:
             self.fields[f"limb_{question.id}"] = forms.BooleanField(
-                label=question.question, help_text=_help(question), required=False
+                label=said(question.question, translation),
+                help_text=_help(question),
+                required=False,
             )
         for question in PREDICATE_QUESTIONS:
             if question.id == "serious_incident":
                 continue
-            self.fields[f"is_{question.id}"] = _yes_no(question, settled.get(str(question.id)))
+            suggestion = settled.get(str(question.id))
+            self.fields[f"is_{question.id}"] = _yes_no(question, suggestion)
+            if isinstance(suggestion, bool):
+                self.suggested.append(f"is_{question.id}")
+
+    @override
+    def clean(self) -> dict[str, Any]:
+        """Before anything is saved, the person makes the register's answers their own."""
+        found = super().clean() or {}
+        if "save" not in self.data:
+            # Whoever only looks need not say why yet.
+            self.errors.pop("reasons", None)
+        elif self.suggested and not found.get("confirmed"):
+            self.add_error("confirmed", _("Confirm these answers, or change what does not hold."))
+        return found
 
     def limbs(self) -> list[str]:
         """The harms that were ticked."""
@@ -275,8 +303,13 @@ class ClassifyForm(forms.Form):
         ]
 
     def facts(self) -> dict[str, Any]:
-        """What was stated, in the words that `Facts.from_json` reads."""
-        stated: dict[str, Any] = {}
+        """What was stated, in the words that `Facts.from_json` reads.
+
+        None takes back a suggestion: the person left it open.
+        """
+        stated: dict[str, Any] = {
+            name[3:]: None for name in self.suggested if self.data.get(name) == ""
+        }
         for name, value in self.cleaned_data.items():
             if name.startswith("at_") and value:
                 stated[name[3:]] = value.isoformat()
@@ -312,22 +345,26 @@ class ClassifyForm(forms.Form):
         return [self[name] for name in self.fields if name.startswith("limb_")]
 
     def predicates(self) -> list[forms.BoundField]:
-        """The questions about who and what."""
-        return [self[name] for name in self.fields if name.startswith("is_")]
+        """The questions about who and what that the register does not answer."""
+        named = (name for name in self.fields if name.startswith("is_"))
+        return [self[name] for name in named if name not in self.suggested]
 
 
 def _help(question: Question) -> str:
-    return f"{question.definition} ({question.cite})" if question.cite else question.definition
+    definition = said(question.definition, translation)
+    return f"{definition} ({said(question.cite, translation)})" if question.cite else definition
 
 
 def _moment(question: Question, *, required: bool) -> Moment:
-    return Moment(label=question.question, help_text=_help(question), required=required)
+    return Moment(
+        label=said(question.question, translation), help_text=_help(question), required=required
+    )
 
 
 def _yes_no(question: Question, known: Any) -> forms.ChoiceField:
     initial = {True: "yes", False: "no"}.get(known, "") if isinstance(known, bool) else ""
-    return forms.ChoiceField(
-        label=question.question,
+    return YesNo(
+        label=said(question.question, translation),
         help_text=_help(question),
         choices=YES_NO,
         required=False,

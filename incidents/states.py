@@ -141,3 +141,12 @@ REVIEW = Machine(
 )
 
 MACHINES = (INBOX, ALERT, INCIDENT, PAGE, HOLD, ROLLBACK, REVIEW)
+
+# How bad a rule says it is, worst first.
+LEVELS = {
+    "critical": _("critical"),
+    "high": _("high"),
+    "medium": _("medium"),
+    "low": _("low"),
+    "informational": _("informational"),
+}

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Bring Debian packages, .venv and the database up to what the locks and migrations say.
 # Quick when nothing changed: every step leaves a stamp named after the digest of its input.
+# With the word `peers`, also .venv-peers, which only tests and benchmarks need.
 #
 #   PYTHON=python3.11        the interpreter to build .venv with
 #   TORCH_INDEX=URL          an extra index to take torch from, such as PyTorch's CPU or CUDA one
@@ -72,6 +73,14 @@ once() {
   touch "$STAMPS/$name.$digest"
 }
 
+# The peers see what .venv holds behind their own packages; .venv never sees theirs.
+peers() {
+  local site=lib/python3.11/site-packages
+  .venv/bin/python -m venv --clear --without-pip .venv-peers
+  printf '../../../../.venv/%s\n' "$site" > ".venv-peers/$site/shared.pth"
+  $PIP --python .venv-peers/bin/python install --no-deps --require-hashes -r requirements/peers.txt
+}
+
 migrate() {
   .venv/bin/python manage.py migrate --no-input --verbosity 0
 }
@@ -87,4 +96,8 @@ once dev requirements/dev.txt -- $PIP install --require-hashes -r requirements/d
 mapfile -t migrations < <(find compliance assessments incidents -path '*/migrations/0*.py' | sort)
 if [[ -z ${DATABASE_URL:-} && ! -e ${STRATA_VAR:-var}/strata.sqlite3 ]]; then rm -f "$STAMPS"/database.*; fi
 [[ ${#migrations[@]} == 0 ]] || once database "${migrations[@]}" requirements/web.txt -- migrate
+if [[ ${1:-} == peers ]]; then
+  [[ -x .venv-peers/bin/python ]] || rm -f "$STAMPS"/peers.*
+  once peers requirements/peers.txt -- peers
+fi
 say "ready. Next: make demo, or make run."

@@ -7,3 +7,5 @@ compile=(.venv/bin/uv pip compile --quiet --upgrade --python-version 3.11 --gene
 "${compile[@]}" --extra documents pyproject.toml -o requirements/web.txt
 "${compile[@]}" -c requirements/web.txt requirements/scanner.in -o requirements/scanner.txt
 "${compile[@]}" -c requirements/web.txt -c requirements/scanner.txt requirements/dev.in requirements/demo.in -o requirements/dev.txt
+# The peers without what they ask for: peers.in names it, and what is shared stays at our digests.
+"${compile[@]}" --no-deps -c requirements/web.txt -c requirements/scanner.txt -c requirements/dev.txt requirements/peers.in -o requirements/peers.txt

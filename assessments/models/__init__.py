@@ -5,6 +5,7 @@ from assessments.models.finding import ConcernSummary, Finding, SuppressionTest
 from assessments.models.gate import Authorisation, GateDecision
 from assessments.models.instrument import PromptSuite, Sae, WatchList
 from assessments.models.scan import Scan
+from assessments.models.shard import ScanShard
 from assessments.models.waiver import Waiver
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "PromptSuite",
     "Sae",
     "Scan",
+    "ScanShard",
     "SuppressionTest",
     "Waiver",
     "WatchList",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from assessments.states import AUTHORISATION
 from compliance.models import Deployment, ModelVersion, Public, Subject
@@ -22,9 +23,9 @@ class GateDecision(Public):
     class Outcome(models.TextChoices):
         """What a gate can conclude; none of them says safe."""
 
-        GO = "go", "GO"
-        CONDITIONAL = "conditional", "CONDITIONAL"
-        NO_GO = "no_go", "NO-GO"
+        GO = "go", _("GO")
+        CONDITIONAL = "conditional", _("CONDITIONAL")
+        NO_GO = "no_go", _("NO-GO")
 
     version = models.ForeignKey(ModelVersion, models.PROTECT, related_name="decisions")
     policy = models.CharField(max_length=60)

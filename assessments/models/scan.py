@@ -6,16 +6,21 @@ from django.db import models
 
 from assessments.models.instrument import PromptSuite, Sae, WatchList
 from assessments.states import SCAN
-from compliance.models import LeasedWork, ModelVersion, Public, Subject
+from compliance.models import LeasedWork, Leg, ModelVersion, Public, Subject
 
 
 class Scan(Public, LeasedWork):
-    """What was asked is pinned on the row; what was found hangs on it."""
+    """What was asked is pinned on the row; what was found hangs on it.
+
+    One worker splits it, any number read its shards, one puts the parts together. There is no
+    progress here: it is that of the shards.
+    """
 
     kind = "scan"
     MACHINE = SCAN
     TASK = "assessments.run_scan"
     QUEUE = "scans"
+    LATER_LEGS = (Leg("read", "merging", "assessments.merge_scan"),)
 
     version = models.ForeignKey(ModelVersion, models.PROTECT, related_name="scans")
     sae = models.ForeignKey(Sae, models.PROTECT, related_name="scans")
@@ -26,10 +31,8 @@ class Scan(Public, LeasedWork):
     requested_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
-    stage = models.CharField(max_length=40, blank=True, default="")
-    n_done = models.PositiveIntegerField(default=0)
-    n_total = models.PositiveIntegerField(default=0)
-    tokens_per_second = models.FloatField(null=True)
+    device = models.CharField(max_length=20, default="cpu")
+    reader_sha256 = models.CharField(max_length=64, blank=True, default="")
     coverage = models.JSONField(null=True)
     run = models.JSONField(null=True)
     result_sha256 = models.CharField(max_length=64, blank=True, default="")

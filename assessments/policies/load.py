@@ -21,6 +21,7 @@ from assessments.policies.schema import (
     ScanCriteria,
     Supply,
 )
+from compliance.phrase import Phrase
 
 SCAN_FILE = "scan_criteria.toml"
 SEVERITIES = ("low", "medium", "high", "critical")
@@ -90,9 +91,9 @@ def parse_policy(content: bytes, *, file: str) -> GatePolicy:
     return GatePolicy(
         key=head.text("key"),
         version=head.text("version"),
-        title=head.text("title"),
+        title=head.words("title"),
         environments=head.texts("environments"),
-        cite=head.text("cite"),
+        cite=head.words("cite"),
         waiver_days=head.count("waiver_days"),
         waiver_people=head.count("waiver_people"),
         criteria=criteria,
@@ -114,8 +115,8 @@ def parse_scan_criteria(content: bytes, *, file: str) -> ScanCriteria:
         )
     return ScanCriteria(
         version=head.text("version"),
-        title=head.text("title"),
-        cite=head.text("cite"),
+        title=head.words("title"),
+        cite=head.words("cite"),
         coverage=head.limits("coverage"),
         fewest_templates=head.count("fewest_templates"),
         fewest_pairs=head.count("fewest_pairs"),
@@ -130,10 +131,10 @@ def parse_scan_criteria(content: bytes, *, file: str) -> ScanCriteria:
 def _criterion(fields: _fields) -> Criterion:
     return Criterion(
         key=fields.text("key"),
-        title=fields.text("title"),
+        title=fields.words("title"),
         evidence=fields.text("evidence"),
-        why=fields.text("why"),
-        cite=fields.text("cite"),
+        why=fields.words("why"),
+        cite=fields.words("cite"),
         freshness_days=fields.count("freshness_days"),
         supply=fields.supply("supply"),
         waivable=fields.truth("waivable"),
@@ -172,6 +173,10 @@ class _fields:  # noqa: N801 - it reads as a function: the fields of a table
         if not isinstance(value, str) or not value.strip():
             raise self._wrong(name, "a text")
         return value
+
+    def words(self, name: str) -> Phrase:
+        """A text for people."""
+        return Phrase(self.text(name))
 
     def texts(self, name: str) -> tuple[str, ...]:
         """A list of texts with at least one."""
@@ -223,4 +228,4 @@ class _fields:  # noqa: N801 - it reads as a function: the fields of a table
             bound = self.number(given[0])
         except InvalidOperation:
             raise self._wrong(given[0], "a number") from None
-        return Limit(self.text("figure"), self.text("words"), **{given[0]: bound})
+        return Limit(self.text("figure"), self.words("words"), **{given[0]: bound})

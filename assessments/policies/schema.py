@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from compliance.phrase import Phrase
+
 
 class Supply(StrEnum):
     """How the evidence for a criterion comes into the house."""
@@ -21,7 +23,7 @@ class Limit:
 
     figure: str
     """The path in the payload, as `coverage.fvu`."""
-    words: str
+    words: Phrase
     """What the figure is called in a sentence."""
     at_most: Decimal | None = None
     at_least: Decimal | None = None
@@ -32,10 +34,15 @@ class Limit:
             return False
         return self.at_least is None or value >= self.at_least
 
-    def __str__(self) -> str:
+    @property
+    def phrase(self) -> Phrase:
+        """The figure with its bound, in words."""
         if self.at_most is not None:
-            return f"{self.words} at most {self.at_most}"
-        return f"{self.words} at least {self.at_least}"
+            return Phrase("%(figure)s at most %(n)s", figure=self.words, n=str(self.at_most))
+        return Phrase("%(figure)s at least %(n)s", figure=self.words, n=str(self.at_least))
+
+    def __str__(self) -> str:
+        return self.phrase
 
 
 @dataclass(frozen=True)
@@ -43,11 +50,11 @@ class Criterion:
     """One thing that must be shown before a version may serve."""
 
     key: str
-    title: str
+    title: Phrase
     evidence: str
     """The kind of evidence that can meet it."""
-    why: str
-    cite: str
+    why: Phrase
+    cite: Phrase
     freshness_days: int
     supply: Supply
     waivable: bool
@@ -60,9 +67,9 @@ class GatePolicy:
 
     key: str
     version: str
-    title: str
+    title: Phrase
     environments: tuple[str, ...]
-    cite: str
+    cite: Phrase
     waiver_days: int
     """A waiver lives at most so long."""
     waiver_people: int
@@ -88,8 +95,8 @@ class ScanCriteria:
     """When a scan counts as met, not met or inconclusive; settled before it runs."""
 
     version: str
-    title: str
-    cite: str
+    title: Phrase
+    cite: Phrase
     coverage: tuple[Limit, ...]
     """Below these the instrument sees too little: inconclusive."""
     fewest_templates: int

@@ -87,6 +87,20 @@ class Criterion(StrEnum):
     """With the stated confidence, no larger share of all such prompts lies above it."""
 
 
+class CheckStatus(StrEnum):
+    """What measuring an autoencoder on its model says of it."""
+
+    AGREES = "agrees"
+    """Its figures are as its makers declare them."""
+    DISAGREES = "disagrees"
+    """They are not, or it rebuilds poorly, or this version differs too much from its base."""
+    NOTHING_DECLARED = "nothing_declared"
+    """It rebuilds the stream; its makers say nothing to compare that with."""
+    UNUSABLE = "unusable"
+    """Its latents say nothing of this model: a scan with it would find nothing, whatever there is.
+    """
+
+
 class Stage(StrEnum):
     """What the scan is busy with."""
 
@@ -236,6 +250,13 @@ class ScanJob(Plain):
     """
     findings_per_cell: int = 5
     """How many findings are kept for each concern under each frame."""
+    sae_format: str = field(default="", metadata=LATER)
+    """The layout of the autoencoder's files; empty: what they look like."""
+    self_check_tokens: int = field(default=1024, metadata=LATER)
+    """How much held-out text the autoencoder is checked on before it is used; 0 leaves that out."""
+    base_fvu: float | None = field(default=None, metadata=LATER)
+    """Unexplained variance on the model that the autoencoder was trained on, where the scanned one
+    is a version of it."""
 
 
 @dataclass(frozen=True)
@@ -401,6 +422,49 @@ class Coverage(Plain):
 
 
 @dataclass(frozen=True)
+class CandidateScore(Plain):
+    """How an autoencoder fits when it is read otherwise than its files say."""
+
+    hook_name: str
+    hook_name_out: str
+    """What it rebuilds; empty: what it reads."""
+    variant: str
+    """How it was changed: `as_declared`, `without_b_in`, and so on."""
+    l0: float
+    fvu: float | None
+    """None where it only encodes."""
+    misfit: float
+    """The less, the better: ln(fvu) + |ln(l0 / declared)|, each where it is known."""
+
+
+@dataclass(frozen=True)
+class SelfCheck(Plain):
+    """Whether an autoencoder was read right, measured on held-out text before it is used."""
+
+    status: CheckStatus
+    sentence: str
+    n_tokens: int
+    """Position 0, special and massive tokens are not among them."""
+    l0: float
+    """Mean over tokens."""
+    fvu: float | None
+    """Share of variance unexplained, about the mean; None where it only encodes."""
+    frozen_fvu: float | None
+    """The same with every latent held at its mean: what it explains without its latents."""
+    dead_share: float
+    """Latents that fired on none of these tokens."""
+    declared_l0: float | None
+    declared_fvu: float | None
+    base_fvu: float | None
+    transfers: bool | None
+    """Whether unexplained variance is within 1.5 times that on the base; None: no base is known."""
+    candidates: tuple[CandidateScore, ...]
+    """Best first. Only scored where something is wrong, or when asked."""
+    untried: tuple[str, ...]
+    """Read points that this model has not, or was not loaded deeply enough for."""
+
+
+@dataclass(frozen=True)
 class SuppressionTest(Plain):
     """Is one latent, or one concern, weaker under evaluation than under deployment?"""
 
@@ -498,6 +562,8 @@ class ScanResult(Plain):
     run: RunRecord
     latents: tuple[LatentStatistics, ...] = ()
     """What each watched latent did in each kind of prompt."""
+    self_check: SelfCheck | None = None
+    """None where the job leaves it out."""
 
     def suppressed(self) -> tuple[SuppressionTest, ...]:
         """The tests that found something weaker under evaluation."""

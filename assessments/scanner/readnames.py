@@ -7,7 +7,8 @@
 
 `:processed` behind any of them means: as TransformerLens gives it after it has worked the weights
 over. That takes the mean off the stream and off all that is written to it
-(`center_writing_weights`), and the value biases off `hook_z` (`fold_value_biases`).
+(`center_writing_weights`), and the value biases, with what the norm's bias makes of values, off
+`hook_z` (`fold_value_biases`, `fold_ln`).
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import nn
 
 from assessments.scanner.contract import ScanFailed
@@ -216,12 +217,13 @@ def processing(model: PreTrainedModel, point: ReadPoint) -> Callable[[Tensor], T
     """
     layout = layout_of(model, point)
     block = blocks_of(model)[max(last_block(point), 0)]
+    norm = block.get_submodule(layout.first_norm)
     if point.site is Site.Z:
-        biases = value_biases(block.get_submodule(layout.heads.rpartition(".")[0]))
-        if biases is not None:
+        biases = value_biases(block.get_submodule(layout.heads.rpartition(".")[0]), norm)
+        if biases.any():
             return lambda x: biases.to(x).expand_as(x)
         why = "its attention has no value biases"
-    elif isinstance(block.get_submodule(layout.first_norm), nn.LayerNorm):
+    elif isinstance(norm, nn.LayerNorm):
         return lambda x: x.mean(-1, keepdim=True)
     else:
         why = "only with LayerNorm does TransformerLens take the mean off the stream"
@@ -232,22 +234,22 @@ def processing(model: PreTrainedModel, point: ReadPoint) -> Callable[[Tensor], T
     )
 
 
-def value_biases(attention: Any) -> Tensor | None:
-    """The value biases of all heads side by side, (W,), or None where there are none.
+@torch.no_grad()
+def value_biases(attention: Any, norm: Any) -> Tensor:
+    """What all heads side by side give whatever they look at, (W,): the values of a stream of nought.
 
-    Attention patterns sum to one, so that each head adds its bias at every position.
+    Attention patterns sum to one, so each head adds its bias at every position. The norm's own bias
+    counts too, for TransformerLens folds it into the values.
     """
+    bias: Tensor | None = getattr(norm, "bias", None)
+    start = torch.zeros_like(norm.weight) if bias is None else bias
     if hasattr(attention, "c_attn"):  # GPT-2: queries, keys and values, one after the other.
-        thirds: tuple[Tensor, ...] = attention.c_attn.bias.detach().chunk(3)
+        thirds: tuple[Tensor, ...] = attention.c_attn(start[None])[0].chunk(3)
         return thirds[2]
-    is_joined = hasattr(attention, "query_key_value")  # GPT-NeoX: the three of each head together.
-    source = attention.query_key_value if is_joined else attention.v_proj
-    if source.bias is None:
-        return None
-    bias: Tensor = source.bias.detach()
-    if is_joined:
-        return bias.view(-1, 3, attention.head_size)[:, 2].flatten()
-    heads = bias.view(-1, attention.head_dim)
+    if hasattr(attention, "query_key_value"):  # GPT-NeoX: the three of each head together.
+        joined: Tensor = attention.query_key_value(start)
+        return joined.view(-1, 3, attention.head_size)[:, 2].flatten()
+    heads: Tensor = attention.v_proj(start).view(-1, attention.head_dim)
     return heads.repeat_interleave(attention.num_key_value_groups, dim=0).flatten()
 
 

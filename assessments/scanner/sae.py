@@ -64,14 +64,14 @@ class Norm(StrEnum):
 
     NONE = "none"
     LAYER_NORM = "layer_norm"
-    """(x - mean) / (sd + 1e-5), sd with one degree of freedom less."""
+    """(x - mean) / (sd + 1e-5), sd with one degree of freedom less; brought back by sd alone."""
     CONSTANT = "constant_norm_rescale"
     """x · √D / ‖x‖."""
 
 
 @dataclass(frozen=True)
 class Undo:
-    """How a token was normalised: x = z · scale + shift; both (N, 1)."""
+    """How a rebuilt token is brought back: x̂ = ẑ · scale + shift; both (N, 1)."""
 
     scale: Tensor
     shift: Tensor
@@ -218,7 +218,7 @@ class SparseAutoencoder:
         else:
             f = largest(self, torch.cat([each.pre(z) for _, each in self.parts(z.device)], -1))
         if self.rank_scale is not None and not self.keeps_rank_scale:
-            return f / self.rank_scale.part(0, self.d_sae).to(f.device)
+            return unscaled(f, self.rank_scale.part(0, self.d_sae).to(f.device))
         return f
 
     def decode(self, f: Tensor, undo: Undo | None = None, x: Tensor | None = None) -> Tensor:
@@ -235,7 +235,7 @@ class SparseAutoencoder:
                 permanent=True,
             )
         if self.rank_scale is not None and self.keeps_rank_scale:
-            f = f / self.rank_scale.part(0, self.d_sae).to(f.device)
+            f = unscaled(f, self.rank_scale.part(0, self.d_sae).to(f.device))
         rebuilt = self.b_dec.to(f.device).expand(*f.shape[:-1], -1).clone()
         step = max(1, CHUNK // self.d_out)
         for start in range(0, self.d_sae, step):
@@ -332,7 +332,7 @@ class Columns:
         pre = self.own.pre(z)
         f = self.own.on(pre) if self.some is None else self._ranked(z, pre, self.some)
         if self.own.rank_scale is not None and not sae.keeps_rank_scale:
-            return f / self.own.rank_scale
+            return unscaled(f, self.own.rank_scale)
         return f
 
     def _ranked(self, z: Tensor, pre: Tensor, some: Weights) -> Tensor:
@@ -367,6 +367,11 @@ class Columns:
         return own.relu() * (own >= least)
 
 
+def unscaled(f: Tensor, scale: Tensor) -> Tensor:
+    """Activations without their scale; a latent that writes nothing is off, not undefined."""
+    return torch.where(scale > 0, f / scale, 0.0)
+
+
 def run_of(start: int, stop: int) -> Callable[[Rows], Tensor]:
     """Takes the latents from `start` up to `stop` of a weight."""
     return lambda rows: rows.part(start, stop)
@@ -391,6 +396,11 @@ def largest(sae: SparseAutoencoder, pre: Tensor) -> Tensor:
             raise ScanFailed(f"{sae.architecture}: latents do not compete", permanent=True)
 
 
+def divided(f: Tensor, scale: Tensor) -> Tensor:
+    """Activations without their rank scale; where that is zero nothing is on, and stays so."""
+    return f / torch.where(scale == 0, 1.0, scale).to(f.device)
+
+
 def keep_largest(f: Tensor, k: int) -> Tensor:
     """Each row with all but its k largest entries set to zero."""
     best = f.topk(min(k, f.shape[-1]), dim=-1)
@@ -401,9 +411,8 @@ def normalised(x: Tensor, norm: Norm) -> tuple[Tensor, Undo | None]:
     """Each token normalised, (N, D), and how to undo it."""
     match norm:
         case Norm.LAYER_NORM:
-            mean = x.mean(-1, keepdim=True)
-            spread = x.std(-1, keepdim=True) + LAYER_NORM_EPS
-            return (x - mean) / spread, Undo(spread, mean)
+            mean, spread = x.mean(-1, keepdim=True), x.std(-1, keepdim=True)
+            return (x - mean) / (spread + LAYER_NORM_EPS), Undo(spread, mean)
         case Norm.CONSTANT:
             length = x.norm(dim=-1, keepdim=True) / math.sqrt(x.shape[-1])
             return x / length, Undo(length, torch.zeros_like(length))

@@ -71,8 +71,7 @@ class Signature:
     optional: frozenset[str] = frozenset()
     """Those that may be there; no others may."""
     rows: str = ""
-    """Which weight has one row a latent, where names alone do not tell: `encoder`, `decoder`,
-    `both`; empty where they do."""
+    """The weight that has one row a latent, where names alone do not tell: `W_enc` or `W_dec`."""
 
 
 def signature(layout: str, names: str, optional: str = "", rows: str = "") -> Signature:
@@ -84,7 +83,7 @@ LINEAR = "encoder.weight encoder.bias decoder.weight"
 PLAIN = "W_enc b_enc W_dec b_dec"
 SIGNATURES = (
     signature(
-        "openai",
+        "openai_v5",
         "pre_bias encoder.weight latent_bias decoder.weight",
         "activation activation_state_dict.k activation_state_dict.postact_fn stats_last_nonzero "
         "latents_activation_frequency latents_mean_square",
@@ -94,20 +93,16 @@ SIGNATURES = (
     signature(
         "dictionary_learning",
         "encoder.weight decoder.weight decoder_bias r_mag gate_bias mag_bias",
-        "gate_bias mag_bias",
     ),
     signature("dictionary_learning", f"{LINEAR} b_dec k", "threshold"),
     signature("dictionary_learning", f"{PLAIN} k group_sizes", "threshold"),
-    signature("dictionary_learning", f"{PLAIN} threshold", rows="decoder"),
+    signature("dictionary_learning", f"{PLAIN} threshold", rows="W_dec"),
     signature(
         "goodfire",
         "encoder_linear.weight encoder_linear.bias decoder_linear.weight decoder_linear.bias",
     ),
     signature("goodfire", "W b_enc b_dec"),
-    signature("qwen_scope", PLAIN, rows="encoder"),
-    signature("saelens", PLAIN, "scaling_factor", rows="decoder"),
-    signature("saelens", f"{PLAIN} threshold", "scaling_factor", rows="decoder"),
-    signature("circuit_tracer", PLAIN, "activation_function.threshold W_skip k", rows="both"),
+    signature("qwen_scope", PLAIN, rows="W_enc"),
 )
 LAYOUTS = tuple(dict.fromkeys(each.layout for each in SIGNATURES))
 """The published layouts that are pickled."""
@@ -329,7 +324,7 @@ def guessed(
     fitting = sorted({each.layout for each in SIGNATURES if fits(each, names, shapes)})
     if len(fitting) == 1:
         return fitting[0]
-    what = f"fits {', '.join(fitting)}" if fitting else "fits no known layout"
+    what = f"fits {', '.join(fitting)}" if fitting else "is surely of no known layout"
     raise ScanFailed(
         f"{name}: what is in it, {', '.join(sorted(names)[:12])}, {what}; say which with --layout: "
         f"{', '.join(LAYOUTS)}",
@@ -341,13 +336,9 @@ def fits(each: Signature, names: set[str], shapes: Mapping[str, tuple[int, ...]]
     """Whether all names of a signature are there, none besides, and the right way round."""
     if not each.names <= names <= each.names | each.optional:
         return False
-    return not each.rows or turned(each.rows, shapes)
-
-
-def turned(rows: str, shapes: Mapping[str, tuple[int, ...]]) -> bool:
-    """Whether `W_enc`, `W_dec` or both have one row a latent, and the other has not."""
-    n_latents, width = (shapes[each][-1:] for each in ("b_enc", "b_dec"))
-    lying = {name: shapes[name] == n_latents + width for name in ("W_enc", "W_dec")}
-    standing = {name: shapes[name] == width + n_latents for name in ("W_enc", "W_dec")}
-    wanted = {"encoder": ("W_enc",), "decoder": ("W_dec",), "both": ("W_enc", "W_dec")}[rows]
-    return all((lying if name in wanted else standing)[name] for name in ("W_enc", "W_dec"))
+    if not each.rows:
+        return True
+    n_latents, width = shapes["b_enc"], shapes["b_dec"]
+    (other,) = {"W_enc", "W_dec"} - {each.rows}
+    is_so = (shapes[each.rows], shapes[other]) == (n_latents + width, width + n_latents)
+    return is_so and n_latents != width

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from assessments.models import Campaign, CampaignFinding
 from assessments.policies import load
@@ -24,6 +25,12 @@ from compliance.permissions import NotAllowed, Permission
 from compliance.services import evidence, subject
 
 GATEKEEPER = system("gatekeeper")
+SEVERITY_WORDS = {
+    "low": gettext_lazy("low"),
+    "medium": gettext_lazy("medium"),
+    "high": gettext_lazy("high"),
+    "critical": gettext_lazy("critical"),
+}
 CONCERNS = tuple(family.value for family in Family if family is not Family.BENIGN)
 
 
@@ -36,7 +43,9 @@ def start(version: ModelVersion, name: str, *, scope: str, by: Actor) -> Campaig
     """Open a bounded attempt to break one version."""
     require(by, Permission.CAMPAIGN_WORK, version.subject)
     if not name.strip() or not scope.strip():
-        raise CampaignError("A campaign needs a name and a scope: what is tried, and what is not.")
+        raise CampaignError(
+            _("A campaign needs a name and a scope: what is tried, and what is not.")
+        )
     made = Campaign.objects.create(
         subject=subject.make("campaign", name),
         version=version,
@@ -76,7 +85,10 @@ def invite_by_email(campaign: Campaign, email: str, *, by: Actor) -> None:
     """
     person = User.objects.filter(email=email.strip().lower(), is_active=True).first()
     if person is None:
-        raise CampaignError(f"Nobody signs in as {email.strip()}; have an account made first.")
+        raise CampaignError(
+            _("Nobody signs in as %(email)s; have an account made first.")
+            % {"email": email.strip()}
+        )
     invite(campaign, person, by=by)
 
 
@@ -113,7 +125,7 @@ def add_finding(
 def close(campaign: Campaign, *, n_attempts: int, conclusion: str, by: Actor) -> Campaign:
     """End the campaign and attest what it showed, by criteria settled before."""
     if n_attempts < 0 or not conclusion.strip():
-        raise CampaignError("Say how many attempts were made and what the campaign concludes.")
+        raise CampaignError(_("Say how many attempts were made and what the campaign concludes."))
     advance(
         campaign,
         CAMPAIGN,
@@ -152,7 +164,7 @@ def judge(n_attempts: int, counts: dict[str, int], criteria: ScanCriteria) -> tu
     if blocking:
         return "not_met", _("%(n)s findings of severity %(which)s in %(tries)s attempts.") % {
             "n": blocking,
-            "which": _(" or ").join(criteria.blocking_severities),
+            "which": _blocking(criteria),
             "tries": n_attempts,
         }
     if n_attempts < criteria.fewest_attempts:
@@ -166,10 +178,14 @@ def judge(n_attempts: int, counts: dict[str, int], criteria: ScanCriteria) -> tu
         "No finding of severity %(which)s in %(tries)s attempts; %(n)s lesser findings."
         " What was not tried was not shown."
     ) % {
-        "which": _(" or ").join(criteria.blocking_severities),
+        "which": _blocking(criteria),
         "tries": n_attempts,
         "n": sum(counts.values()),
     }
+
+
+def _blocking(criteria: ScanCriteria) -> str:
+    return _(" or ").join(str(SEVERITY_WORDS[each]) for each in criteria.blocking_severities)
 
 
 def _payload(campaign: Campaign, counts: dict[str, int], criteria: ScanCriteria) -> dict[str, Any]:
@@ -190,21 +206,29 @@ def _payload(campaign: Campaign, counts: dict[str, int], criteria: ScanCriteria)
 
 def _check_finding(title: str, concern: str, severity: str) -> None:
     if not title.strip():
-        raise CampaignError("A finding needs a title that says what happened.")
+        raise CampaignError(_("A finding needs a title that says what happened."))
     if concern not in CONCERNS:
-        raise CampaignError(f"Unknown concern “{concern}”; expected one of {', '.join(CONCERNS)}.")
+        raise CampaignError(
+            _("Unknown concern “%(concern)s”; expected one of %(concerns)s.")
+            % {"concern": concern, "concerns": ", ".join(CONCERNS)}
+        )
     if severity not in SEVERITIES:
         raise CampaignError(
-            f"Unknown severity “{severity}”; expected one of {', '.join(SEVERITIES)}."
+            _("Unknown severity “%(severity)s”; expected one of %(severities)s.")
+            % {"severity": severity, "severities": ", ".join(SEVERITIES)}
         )
 
 
 def _require_open(campaign: Campaign) -> None:
     if campaign.state != "open":
-        raise TransitionRefused(f"“{campaign.name}” is closed; open a new campaign.")
+        raise TransitionRefused(
+            _("“%(name)s” is closed; open a new campaign.") % {"name": campaign.name}
+        )
 
 
 def _person(by: Actor) -> int:
     if by.user_id is None:
-        raise NotAllowed(f"{by.label} is not a person; a campaign is people's work.")
+        raise NotAllowed(
+            _("%(who)s is not a person; a campaign is people's work.") % {"who": by.label}
+        )
     return by.user_id

@@ -17,6 +17,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.db import transaction
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from assessments import queries
@@ -29,6 +30,7 @@ from compliance.audit.log import record
 from compliance.clock import now
 from compliance.models import Deployment, Evidence, ModelVersion
 from compliance.permissions import Permission
+from compliance.phrase import said
 from compliance.services import approval
 
 Outcome = GateDecision.Outcome
@@ -168,12 +170,12 @@ def _within_limits(criterion: Criterion, found: Evidence) -> tuple[str, str]:
         if value is None:
             return "inconclusive", _(
                 "The evidence does not state %(figure)s, and the policy asks for it."
-            ) % {"figure": limit.words}
+            ) % {"figure": said(limit.words, translation)}
         if not limit.holds(value):
             return "inconclusive", _(
                 "The policy asks for %(limit)s; the evidence says %(value)s."
             ) % {
-                "limit": str(limit),
+                "limit": said(limit.phrase, translation),
                 "value": value,
             }
     return "met", found.summary

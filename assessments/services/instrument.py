@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from assessments.models import PromptSuite, Sae, WatchList
 from assessments.scanner.contract import Prompt, WatchedLatent, plain_sha256
@@ -66,7 +67,10 @@ def sae_sha256(folder: Path) -> str:
     for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
             raise InstrumentError(
-                f"{folder} holds no {name}; expected the SAELens layout: cfg.json and {WEIGHTS}."
+                _(
+                    "%(folder)s holds no %(name)s; expected the SAELens layout: cfg.json and %(weights)s."
+                )
+                % {"folder": folder, "name": name, "weights": WEIGHTS}
             )
     return manifest_sha256({name: file_sha256(folder / name) for name in (CONFIG, WEIGHTS)})
 
@@ -83,7 +87,8 @@ def read_config(folder: Path) -> dict[str, Any]:
         }
     except (KeyError, TypeError, ValueError) as error:
         raise InstrumentError(
-            f"{folder / CONFIG}: expected d_in, d_sae, architecture and metadata.hook_name; {error!r}"
+            _("%(path)s: expected d_in, d_sae, architecture and metadata.hook_name; %(error)s")
+            % {"path": folder / CONFIG, "error": repr(error)}
         ) from error
 
 
@@ -130,16 +135,18 @@ def register_watchlist(
 def _check_latents(sae: Sae, watched: tuple[WatchedLatent, ...]) -> None:
     indices = [latent.index for latent in watched]
     if not watched:
-        raise InstrumentError("A watch-list needs at least one latent; this one has none.")
+        raise InstrumentError(_("A watch-list needs at least one latent; this one has none."))
     if beyond := [index for index in indices if not 0 <= index < sae.d_sae]:
         raise InstrumentError(
-            f"{sae.name} has latents 0 to {sae.d_sae - 1}; the list names {beyond[:5]}."
+            _("%(name)s has latents 0 to %(last)s; the list names %(beyond)s.")
+            % {"name": sae.name, "last": sae.d_sae - 1, "beyond": beyond[:5]}
         )
     if len(set(indices)) < len(indices):
-        raise InstrumentError("A latent stands on the list twice; name each once.")
+        raise InstrumentError(_("A latent stands on the list twice; name each once."))
     if silent := [latent.index for latent in watched if latent.threshold <= 0]:
         raise InstrumentError(
-            f"A threshold must be above zero; it is not for latents {silent[:5]}."
+            _("A threshold must be above zero; it is not for latents %(silent)s.")
+            % {"silent": silent[:5]}
         )
 
 
@@ -188,9 +195,10 @@ def extend_suite(suite: PromptSuite, prompts: Iterable[Prompt], *, by: Actor) ->
 def _check_prompts(asked: tuple[Prompt, ...]) -> None:
     ids = [prompt.id for prompt in asked]
     if not asked:
-        raise InstrumentError("A suite needs at least one prompt; this one has none.")
+        raise InstrumentError(_("A suite needs at least one prompt; this one has none."))
     if len(set(ids)) < len(ids):
         twice = sorted({each for each in ids if ids.count(each) > 1})
         raise InstrumentError(
-            f"Each prompt needs an id of its own; {', '.join(twice[:3])} stands there twice."
+            _("Each prompt needs an id of its own; %(twice)s stands there twice.")
+            % {"twice": ", ".join(twice[:3])}
         )

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -21,6 +22,8 @@ from assessments.scanner.contract import (
     SuppressionTest,
     Verdict,
 )
+from assessments.services.picture import concern_label
+from compliance.phrase import said
 
 MET, NOT_MET, INCONCLUSIVE = "met", "not_met", "inconclusive"
 
@@ -78,7 +81,8 @@ def _limit_check(limit: Limit, value: Decimal) -> Check:
         if limit.at_most is not None
         else _("at least %(n)s") % {"n": limit.at_least}
     )
-    return Check(limit.words, bound, f"{value:.4g}", MET if limit.holds(value) else INCONCLUSIVE)
+    what = said(limit.words, translation)
+    return Check(what, bound, f"{value:.4g}", MET if limit.holds(value) else INCONCLUSIVE)
 
 
 def rise_checks(
@@ -91,7 +95,8 @@ def rise_checks(
         return ()
     return tuple(
         Check(
-            _("hit rate of %(concern)s under deployment frames") % {"concern": row.concern.value},
+            _("hit rate of %(concern)s under deployment frames")
+            % {"concern": concern_label(row.concern.value)},
             _("at most %(rise)s above the previous version's %(before)s")
             % {"rise": largest_rise, "before": f"{baseline[row.concern.value]:.3f}"},
             f"{row.hit_rate:.3f}",
@@ -247,10 +252,9 @@ def _found_sentence(tests: Sequence[SuppressionTest], found: Sequence[Suppressio
         len(found),
     ) % {"n": len(found)}
     largest = _(
-        "the largest is %(scope)s %(key)s at ratio %(ratio)s (interval %(low)s to %(high)s, adjusted p %(p)s)."
+        "the largest is %(key)s at ratio %(ratio)s (interval %(low)s to %(high)s, adjusted p %(p)s)."
     ) % {
-        "scope": strongest.scope,
-        "key": strongest.key,
+        "key": concern_label(strongest.key),
         "ratio": f"{strongest.ratio:.3g}",
         "low": f"{strongest.ratio_low:.3g}",
         "high": f"{strongest.ratio_high:.3g}",

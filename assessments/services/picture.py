@@ -7,12 +7,21 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from assessments.scanner.contract import Frame
+from assessments.scanner.contract import Family, Frame
 from compliance.charts.spec import Bar, Chart, NothingToDraw, Pair, bars, paired_dots
 
 PERCENT = 100
 TIMES = "\u00d7"
+CONCERNS = {
+    Family.DECEPTION.value: gettext_lazy("deception"),
+    Family.EVALUATION_AWARENESS.value: gettext_lazy("evaluation awareness"),
+    Family.CYBER.value: gettext_lazy("cyber"),
+    Family.SELF_DIRECTED_TOOL_USE.value: gettext_lazy("self directed tool use"),
+    Family.REFUSAL.value: gettext_lazy("refusal"),
+    Family.BENIGN.value: gettext_lazy("benign"),
+}
 
 
 class Summary(Protocol):
@@ -65,7 +74,7 @@ class Tested(Protocol):
 
 def concern_label(concern: str) -> str:
     """A concern in words."""
-    return concern.replace("_", " ")
+    return str(CONCERNS.get(concern, concern.replace("_", " ")))
 
 
 def rate_pairs(rows: Sequence[Summary]) -> list[Pair]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.utils import translation
+from django.utils.translation import gettext as _
 
 from assessments.models import Authorisation, GateDecision
 from assessments.services import gate
@@ -14,6 +16,8 @@ from compliance.clock import now
 from compliance.machines import TransitionRefused
 from compliance.models import Deployment, ModelVersion
 from compliance.permissions import NotAllowed, Permission
+from compliance.phrase import said
+from compliance.states import DEPLOYMENT, VERSION
 
 KEEPER = system("keeper")
 
@@ -30,13 +34,15 @@ def authorise(
     """
     require(by, Permission.GATE_DECIDE, version.subject)
     if by.user_id is None:
-        raise NotAllowed(f"{by.label} is not a person; a release needs a person's decision.")
+        raise NotAllowed(
+            _("%(who)s is not a person; a release needs a person's decision.") % {"who": by.label}
+        )
     _require_fit(deployment, version)
     decision = gate.evaluate(version, deployment.environment, by=by)
     if decision.outcome == GateDecision.Outcome.NO_GO:
         raise TransitionRefused(_no_go(decision))
     for older in standing(deployment, version):
-        advance(older, AUTHORISATION, "end", by=by, note="replaced by a newer authorisation")
+        advance(older, AUTHORISATION, "end", by=by, note=_("replaced by a newer authorisation"))
     given = Authorisation.objects.create(
         version=version,
         deployment=deployment,
@@ -76,7 +82,7 @@ def end_expired() -> int:
     over = Authorisation.objects.filter(state="standing", expires_at__lte=now())
     ended = 0
     for authorisation in over.select_related("version__subject"):
-        end(authorisation, by=KEEPER, note="what it rested on ran out")
+        end(authorisation, by=KEEPER, note=_("what it rested on ran out"))
         ended += 1
     return ended
 
@@ -84,18 +90,36 @@ def end_expired() -> int:
 def _require_fit(deployment: Deployment, version: ModelVersion) -> None:
     if deployment.system_id != version.model.system_id:
         raise TransitionRefused(
-            f"{version} does not belong to the system of {deployment}; choose a version of that system."
+            _(
+                "%(version)s does not belong to the system of %(deployment)s; choose a version of that system."
+            )
+            % {"version": version, "deployment": deployment}
         )
     if deployment.state != "active" or version.state != "registered":
         raise TransitionRefused(
-            f"{deployment} is {deployment.state} and {version} is {version.state};"
-            " expected an active deployment and a registered version."
+            _(
+                "%(deployment)s is %(state)s and %(version)s is %(standing)s; expected an active deployment and a registered version."
+            )
+            % {
+                "deployment": deployment,
+                "state": DEPLOYMENT.states[deployment.state].label,
+                "version": version,
+                "standing": VERSION.states[version.state].label,
+            }
         )
 
 
 def _no_go(decision: GateDecision) -> str:
-    left = [r["title"] for r in decision.reasons if r["verdict"] not in {"met", "waived"}]
-    return (
-        f"The gate says NO-GO for {decision.version} in {decision.environment}:"
-        f" {', '.join(left)}. Supply what is missing, or have it waived where the policy allows."
-    )
+    left = [
+        said(r["title"], translation)
+        for r in decision.reasons
+        if r["verdict"] not in {"met", "waived"}
+    ]
+    return _(
+        "The gate says NO-GO for %(version)s in %(environment)s: %(left)s. Supply what is missing,"
+        " or have it waived where the policy allows."
+    ) % {
+        "version": decision.version,
+        "environment": _(decision.environment),
+        "left": ", ".join(left),
+    }

@@ -1,15 +1,20 @@
-"""Ask for a scan, hand it to a worker, take back what was found.
+"""Ask for a scan, hand it to workers, take back what was found.
 
-A scan is leased work: `claim` gives a fenced `ClaimedScan`, every later write names the fence, and
-a worker that lost its lease writes nothing.
+A scan is leased work in two stretches. One worker splits it; its shards are read by whoever is
+free (`services/shard.py`); one worker puts the parts together. `claim` and `claim_merge` give a
+fenced `ClaimedScan`, every later write names the fence, and a worker that lost its lease writes
+nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from assessments import queries
 from assessments.models import (
@@ -24,19 +29,11 @@ from assessments.models import (
 from assessments.policies import load
 from assessments.policies.schema import ScanCriteria
 from assessments.scanner import contract
-from assessments.scanner.contract import (
-    Frame,
-    Progress,
-    Prompt,
-    ScanFailed,
-    ScanJob,
-    ScanResult,
-    WatchedLatent,
-)
-from assessments.services import gate, judge, picture
+from assessments.scanner.contract import Frame, ScanFailed, ScanJob, ScanResult
+from assessments.services import gate, job, judge, picture, shard
 from assessments.states import SCAN
 from compliance import lease
-from compliance.actors import Actor, require, system
+from compliance.actors import Actor, require
 from compliance.audit.advance import advance
 from compliance.audit.log import record
 from compliance.clock import now
@@ -46,10 +43,7 @@ from compliance.permissions import Permission
 from compliance.queue import enqueue
 from compliance.services import digest, evidence
 
-SCANNER = system("scanner")
-LEASE_SECONDS = 180.0
 LONGEST_TOKEN = 120
-LONGEST_PROBLEM = 2000
 
 
 class ScanError(ValueError):
@@ -64,6 +58,13 @@ class ClaimedScan:
     fence: int
     attempts: int
     job: ScanJob
+    reader_sha256: str
+    """How its shards were read; empty before they were laid out."""
+
+    @classmethod
+    def of(cls, row: Scan) -> ClaimedScan:
+        """What a worker needs of a row that it has just claimed."""
+        return cls(row.pk, row.fence, row.attempts, job.of(row), row.reader_sha256)
 
 
 @transaction.atomic
@@ -85,7 +86,10 @@ def request(
     require(by, Permission.SCAN_REQUEST, version.subject)
     if watchlist.sae_id != sae.pk:
         raise ScanError(
-            f"Watch-list {watchlist} names latents of {watchlist.sae}, not of {sae}; choose one made for {sae}."
+            _(
+                "Watch-list %(watchlist)s names latents of %(other)s, not of %(sae)s; choose one made for %(sae)s."
+            )
+            % {"watchlist": watchlist, "other": watchlist.sae, "sae": sae}
         )
     made = Scan.objects.create(
         version=version,
@@ -112,50 +116,81 @@ def request(
     return made
 
 
-def claim(pk: int) -> ClaimedScan | None:
-    """Take one waiting scan, or None when another worker has it."""
+def claim(pk: int, *, device: str = "cpu") -> ClaimedScan | None:
+    """Take one waiting scan to split it, or None when another worker has it.
+
+    Args:
+        pk: which.
+        device: this worker's; all shards are read on its like.
+    """
     row = lease.claim(
         Scan,
         pk,
         waiting="queued",
         running="running",
-        seconds=LEASE_SECONDS,
-        changes={"started_at": now(), "stage": "", "n_done": 0, "n_total": 0},
+        seconds=settings.STRATA_SCAN_LEASE_SECONDS,
+        changes={"started_at": now(), "device": device},
     )
-    return ClaimedScan(row.pk, row.fence, row.attempts, job_of(row)) if row is not None else None
+    return ClaimedScan.of(row) if row is not None else None
 
 
-def job_of(scan: Scan) -> ScanJob:
-    """What the scanner is asked, from what was pinned on the row."""
-    return ScanJob(
-        model_path=scan.version.location,
-        model_sha256=scan.version.weights_sha256,
-        sae_path=scan.sae.location,
-        sae_sha256=scan.sae.sha256,
-        hook_name=scan.sae.hook_name,
-        watchlist=tuple(WatchedLatent.from_json(raw) for raw in scan.watchlist.latents),
-        prompts=tuple(Prompt.from_json(raw) for raw in scan.suite.prompts),
-        suite_sha256=scan.suite.sha256,
-        seed=scan.seed,
+@transaction.atomic
+def split(
+    claimed: ClaimedScan, plans: Sequence[Mapping[str, Any]], *, reader_sha256: str
+) -> Scan:
+    """Write the shards and ring for them; those that an earlier try finished are kept.
+
+    Args:
+        claimed: by `claim`.
+        plans: what each shard is, as plain JSON.
+        reader_sha256: how they are to be read; what was read in another way is read again.
+
+    Raises:
+        TransitionRefused: the scan was cancelled or its lease went to another worker.
+    """
+    scan = Scan.objects.select_related("version__subject").get(pk=claimed.pk)
+    n_kept = shard.lay_out(scan, plans, keeps=claimed.reader_sha256 == reader_sha256)
+    written = {**lease.free(), "attempts": 0, "next_try_at": None, "reader_sha256": reader_sha256}
+    advance(
+        scan,
+        SCAN,
+        "split",
+        by=shard.SCANNER,
+        fence=claimed.fence,
+        changes=written,
+        n_shards=len(plans),
+        n_kept=n_kept,
+        reader_sha256=reader_sha256,
     )
+    shard.ring(scan)
+    if n_kept == len(plans):
+        shard.collect(scan)
+    return scan
 
 
-def beat(claimed: ClaimedScan, progress: Progress) -> bool:
-    """Prolong the lease and write how far it is; False when the scan was cancelled or taken away."""
+def claim_merge(pk: int) -> ClaimedScan | None:
+    """Take one scan that is read, to put its parts together, or None when another worker has it."""
+    row = lease.claim(
+        Scan,
+        pk,
+        waiting="read",
+        running="merging",
+        seconds=settings.STRATA_SCAN_LEASE_SECONDS,
+    )
+    return ClaimedScan.of(row) if row is not None else None
+
+
+def beat(claimed: ClaimedScan) -> bool:
+    """Prolong the lease; False when the scan was cancelled or taken away."""
     row = Scan(pk=claimed.pk, fence=claimed.fence)
-    return lease.beat(
-        row,
-        seconds=LEASE_SECONDS,
-        stage=progress.stage.value,
-        n_done=progress.done,
-        n_total=progress.total,
-        tokens_per_second=progress.tokens_per_second or None,
-    )
+    return lease.beat(row, seconds=settings.STRATA_SCAN_LEASE_SECONDS)
 
 
 @transaction.atomic
 def finish(claimed: ClaimedScan, result: ScanResult) -> Scan:
     """Write everything that was found, attest it, and let the gate judge: one transaction.
+
+    The parts go: what they were is in the result, and each one's digest in the log.
 
     Raises:
         TransitionRefused: the scan was cancelled or its lease went to another worker.
@@ -166,7 +201,7 @@ def finish(claimed: ClaimedScan, result: ScanResult) -> Scan:
         scan,
         SCAN,
         "finish",
-        by=SCANNER,
+        by=shard.SCANNER,
         fence=claimed.fence,
         changes={
             **lease.free(),
@@ -181,16 +216,17 @@ def finish(claimed: ClaimedScan, result: ScanResult) -> Scan:
         n_suppressed=len(result.suppressed()),
     )
     _keep_rows(scan, result)
+    shard.drop_parts(scan)
     _attest(scan, result, load.scan_criteria())
-    gate.evaluate_everywhere(scan.version, by=SCANNER)
+    gate.evaluate_everywhere(scan.version, by=shard.SCANNER)
     return scan
 
 
 @transaction.atomic
 def fail(claimed: ClaimedScan, error: ScanFailed) -> Scan:
-    """Write why it failed. What may pass by itself is tried again later, a few times."""
+    """Write why it could not be split or put together. What may pass is tried again, a few times."""
     scan = Scan.objects.select_related("version__subject").get(pk=claimed.pk)
-    problem = clean(str(error), LONGEST_PROBLEM)
+    problem = clean(str(error), shard.LONGEST_PROBLEM)
     again = not error.permanent and claimed.attempts < Scan.MOST_ATTEMPTS
     later: dict[str, Any] = (
         {"next_try_at": lease.retry_at(claimed.attempts)} if again else {"ended_at": now()}
@@ -199,7 +235,7 @@ def fail(claimed: ClaimedScan, error: ScanFailed) -> Scan:
         scan,
         SCAN,
         "requeue" if again else "fail",
-        by=SCANNER,
+        by=shard.SCANNER,
         fence=claimed.fence,
         note=problem,
         changes={**lease.free(), **later, "problem": problem},
@@ -210,14 +246,16 @@ def fail(claimed: ClaimedScan, error: ScanFailed) -> Scan:
 
 @transaction.atomic
 def cancel(scan: Scan, *, by: Actor, note: str = "") -> Scan:
-    """Stop it. A running worker hears of it at its next beat and writes nothing more."""
+    """Stop it. Workers hear of it at their next beat and write nothing more."""
     advance(scan, SCAN, "cancel", by=by, note=note, changes={**lease.free(), "ended_at": now()})
+    shard.stop(scan)
+    shard.drop_parts(scan)
     return scan
 
 
 @transaction.atomic
 def retry(scan: Scan, *, by: Actor) -> Scan:
-    """A person asks to try a failed scan again."""
+    """A person asks to try a failed scan again: shards that were read stay, the rest is read."""
     advance(
         scan,
         SCAN,
@@ -293,7 +331,7 @@ def _attest(scan: Scan, result: ScanResult, criteria: ScanCriteria) -> tuple[Evi
             "chart": picture.of_summaries(result.summaries),
         },
         source=scan.ref,
-        by=SCANNER,
+        by=shard.SCANNER,
     )
     second = evidence.attest(
         scan.version,
@@ -310,7 +348,7 @@ def _attest(scan: Scan, result: ScanResult, criteria: ScanCriteria) -> tuple[Evi
             "chart": picture.of_suppression(result.suppression),
         },
         source=scan.ref,
-        by=SCANNER,
+        by=shard.SCANNER,
     )
     return first, second
 

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.utils import translation
+from django.utils.translation import gettext as _
 
 from assessments import queries
 from assessments.models import GateDecision, Waiver
@@ -18,6 +20,7 @@ from compliance.audit.log import record
 from compliance.clock import now, stamp
 from compliance.machines import TransitionRefused
 from compliance.permissions import NotAllowed, Permission
+from compliance.phrase import said
 from compliance.services import approval
 
 PURPOSE = "waiver"
@@ -47,7 +50,9 @@ def ask(
     """
     require(by, Permission.WAIVER_REQUEST, decision.version.subject)
     if by.user_id is None:
-        raise NotAllowed(f"{by.label} is not a person; only a person can ask for a waiver.")
+        raise NotAllowed(
+            _("%(who)s is not a person; only a person can ask for a waiver.") % {"who": by.label}
+        )
     unmet = _unmet_reason(decision, criterion)
     _check_words(decision, reason, expires_at)
     _refuse_second(decision, criterion)
@@ -68,7 +73,12 @@ def ask(
         made,
         purpose=PURPOSE,
         permission=Permission.WAIVER_APPROVE,
-        title=f"{decision.version}, {decision.environment}: {unmet['title']}",
+        title=_("%(version)s, %(environment)s: %(criterion)s")
+        % {
+            "version": decision.version,
+            "environment": _(decision.environment),
+            "criterion": said(unmet["title"], translation),
+        },
         sha256=made.sha256,
         needed=load.policy_for(decision.environment).waiver_people,
         by=by,
@@ -100,7 +110,7 @@ def approve(waiver: Waiver, *, by: Actor) -> Waiver:
     """
     if waiver.state != "asked" or waiver.approval is None:
         WAIVER.move(waiver.state, "grant")
-        raise TransitionRefused("This waiver was never put to anybody; ask for it again.")
+        raise TransitionRefused(_("This waiver was never put to anybody; ask for it again."))
     request = approval.give(waiver.approval, sha256_now=sha256_now(waiver), by=by)
     if request.state == "given":
         advance(waiver, WAIVER, "grant", by=by, sha256=waiver.sha256, criterion=waiver.criterion)
@@ -112,7 +122,7 @@ def approve(waiver: Waiver, *, by: Actor) -> Waiver:
 def reject(waiver: Waiver, *, by: Actor, note: str) -> Waiver:
     """A no, with its reason; one is enough."""
     if not note.strip():
-        raise WaiverError("Say why the waiver is rejected; the asker will read it.")
+        raise WaiverError(_("Say why the waiver is rejected; the asker will read it."))
     if waiver.approval is not None and waiver.approval.state == "asked":
         approval.refuse(waiver.approval, by=by, note=note)
     advance(waiver, WAIVER, "reject", by=by, note=note)
@@ -142,32 +152,45 @@ def _unmet_reason(decision: GateDecision, criterion: str) -> dict[str, Any]:
     newest = queries.newest_decision(decision.version, decision.environment)
     if newest is None or newest.pk != decision.pk:
         raise TransitionRefused(
-            "The gate has judged anew since; open the newest decision and ask there."
+            _("The gate has judged anew since; open the newest decision and ask there.")
         )
     found: dict[str, Any] | None = next(
         (r for r in decision.reasons if r["criterion"] == criterion), None
     )
     if found is None or found["verdict"] in {"met", "waived"}:
         raise WaiverError(
-            f"There is nothing to waive in “{criterion}”: it is met, waived or not asked for."
+            _("There is nothing to waive in “%(criterion)s”: it is met, waived or not asked for.")
+            % {"criterion": criterion}
         )
     if not found["waivable"]:
         raise WaiverError(
-            f"“{found['title']}” cannot be waived for {decision.environment}: the policy does not allow it."
-            " Supply the evidence."
+            _(
+                "“%(criterion)s” cannot be waived for %(environment)s: the policy does not allow it. Supply the evidence."
+            )
+            % {
+                "criterion": said(found["title"], translation),
+                "environment": _(decision.environment),
+            }
         )
     return found
 
 
 def _check_words(decision: GateDecision, reason: str, expires_at: datetime) -> None:
     if not reason.strip():
-        raise WaiverError("A waiver needs a reason that the two people who grant it can judge.")
+        raise WaiverError(_("A waiver needs a reason that the two people who grant it can judge."))
     days = load.policy_for(decision.environment).waiver_days
     latest = now() + timedelta(days=days)
     if not now() < expires_at <= latest:
         raise WaiverError(
-            f"A waiver for {decision.environment} ends in the future and within {days} days,"
-            f" by {latest:%Y-%m-%d %H:%M} UTC; it was asked until {expires_at:%Y-%m-%d %H:%M}."
+            _(
+                "A waiver for %(environment)s ends in the future and within %(days)s days, by %(latest)s UTC; it was asked until %(expires_at)s."
+            )
+            % {
+                "environment": _(decision.environment),
+                "days": days,
+                "latest": f"{latest:%Y-%m-%d %H:%M}",
+                "expires_at": f"{expires_at:%Y-%m-%d %H:%M}",
+            }
         )
 
 
@@ -177,5 +200,6 @@ def _refuse_second(decision: GateDecision, criterion: str) -> None:
         # A granted waiver that no longer fits what the gate sees may be asked for anew.
         if waiver.criterion == criterion and waiver.state == "asked":
             raise TransitionRefused(
-                f"{waiver.asked_by.name} has asked for this waiver already; it waits for two people."
+                _("%(name)s has asked for this waiver already; it waits for two people.")
+                % {"name": waiver.asked_by.name}
             )

@@ -19,6 +19,7 @@ from assessments.forms import CampaignForm, CloseForm, FindingForm, InviteForm
 from assessments.policies import load
 from assessments.services import campaign
 from assessments.services.campaign import CampaignError
+from assessments.services.picture import concern_label
 from assessments.states import CAMPAIGN
 from compliance import queries as ground
 from compliance.actors import Actor, require
@@ -158,7 +159,11 @@ def campaign_context(found: Any, who: Actor) -> dict[str, Any]:
         "campaign": found,
         "state": badge(CAMPAIGN, found.state),
         "findings": [
-            (f, Badge(_(f.severity), SEVERITY_TONES[f.severity]))
+            (
+                f,
+                Badge(str(campaign.SEVERITY_WORDS[f.severity]), SEVERITY_TONES[f.severity]),
+                concern_label(f.concern),
+            )
             for f in found.findings.select_related("by").order_by("-id")
         ],
         "finding_form": FindingForm() if may_work else None,

@@ -128,7 +128,7 @@ def decision_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "crumbs": [
             {
                 "label": _("Gate: %(version)s, %(where)s")
-                % {"version": found.version, "where": found.environment},
+                % {"version": found.version, "where": _(found.environment)},
                 "url": reverse("assessments:gate", args=[found.version.uuid, found.environment]),
             },
             {"label": shown.reference(found), "url": ""},
@@ -161,7 +161,7 @@ def gate_context(
         "answer": ANSWERS[decision.outcome] if decision else "",
         "is_current": decision is not None and queries.rests_on_current(decision),
         "reasons": reason_rows(decision, waivers, who) if decision else [],
-        "waivers": [waiver_row(waiver) for waiver in waivers],
+        "waivers": [waiver_row(waiver, policy) for waiver in waivers],
         "releases": release_rows(version, environment, who, decision),
         "authorisations": authorisation_rows(version, environment, who),
         "earlier": [
@@ -237,9 +237,15 @@ def waive_url(
     return reverse("assessments:waiver_ask", args=[decision.uuid, reason["criterion"]])
 
 
-def waiver_row(waiver: Waiver) -> dict[str, Any]:
+def waiver_row(waiver: Waiver, policy: GatePolicy) -> dict[str, Any]:
     """One waiver that waits or holds."""
-    return {"waiver": waiver, "state": badge(WAIVER, waiver.state), "url": waiver.path}
+    titles = {one.key: one.title for one in policy.criteria}
+    return {
+        "waiver": waiver,
+        "title": titles.get(waiver.criterion, waiver.criterion),
+        "state": badge(WAIVER, waiver.state),
+        "url": waiver.path,
+    }
 
 
 def release_rows(
@@ -289,7 +295,7 @@ def decision_facts(decision: GateDecision) -> list[Fact]:
         Fact(
             _("Version"), str(decision.version), "link", page_of("version", decision.version.uuid)
         ),
-        Fact(_("Environment"), decision.environment),
+        Fact(_("Environment"), _(decision.environment)),
         Fact(_("Policy"), f"{decision.policy} {decision.policy_version}"),
         Fact(_("Policy digest"), decision.policy_sha256, "digest"),
         Fact(_("Evidence digest"), decision.evidence_sha256, "digest"),

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from assessments import queries
 from assessments.services.picture import concern_label
+from assessments.views.shown import FRAMES
 from compliance import queries as ground
 from compliance.actors import require
 from compliance.permissions import Permission
@@ -142,5 +143,6 @@ def contents(prompts: list[dict[str, Any]]) -> list[dict[str, Any]]:
             raw["text"],
             {"text": raw["text"], "family": concern_label(raw["family"]), "systems": []},
         )
-        row["systems"].append((raw["frame"], raw["template_id"], raw["system"]))
+        frame = FRAMES.get(raw["frame"], raw["frame"])
+        row["systems"].append((frame, raw["template_id"], raw["system"]))
     return list(found.values())[:PAIRS_SHOWN]

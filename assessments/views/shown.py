@@ -13,7 +13,7 @@ from assessments.scanner.contract import Frame, Stage, Verdict
 from assessments.services.picture import concern_label
 from assessments.states import SCAN
 from compliance.machines import Tone
-from compliance.views.shown import Fact, badge, page_of
+from compliance.views.shown import Fact, badge, kind_name, page_of
 from compliance.views.tables import Badge
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class TestRow(NamedTuple):
 
 def reference(thing: Any) -> str:
     """A short name of a thing that has none: the end of its uuid."""
-    return f"{thing.kind} …{str(thing.uuid)[-8:]}"
+    return f"{kind_name(thing.kind)} …{str(thing.uuid)[-8:]}"
 
 
 def scan_badge(scan: Scan) -> Badge:

@@ -113,7 +113,7 @@ def waiver_context(found: Waiver, who: Actor) -> dict[str, Any]:
         "gate_url": reverse("assessments:gate", args=[found.version.uuid, found.environment]),
         "facts": [
             Fact(_("Version"), str(found.version), "link", page_of("version", found.version.uuid)),
-            Fact(_("Environment"), found.environment),
+            Fact(_("Environment"), _(found.environment)),
             Fact(_("Decision"), _("open"), "link", found.decision.path),
             Fact(_("Asked by"), found.asked_by.name),
             Fact(_("Asked"), found.asked_at, "time"),

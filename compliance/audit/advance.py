@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import models, transaction
+from django.utils.translation import gettext as _
 
 from compliance.actors import Actor
 from compliance.audit.log import record
@@ -52,7 +53,8 @@ def advance(
         rows = rows.filter(fence=fence)
     if rows.update(**columns) != 1:
         raise TransitionRefused(
-            f"{machine.name} {thing.uuid}: somebody else moved it first. Reload and look again."
+            _("%(machine)s %(uuid)s: somebody else moved it first. Reload and look again.")
+            % {"machine": machine.name, "uuid": thing.uuid}
         )
     for name, value in columns.items():
         setattr(thing, name, value)

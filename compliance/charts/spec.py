@@ -10,6 +10,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from compliance.charts import theme
 
 if TYPE_CHECKING:
@@ -165,7 +168,7 @@ def bars(
     spec = base(values, height={"step": theme.ROW_HEIGHT})
     spec["layer"] = layers
     table = ChartTable(
-        ("", with_unit(title, unit), "low", "high"),
+        ("", with_unit(title, unit), _("low"), _("high")),
         tuple((r.label, figure(r.value), figure(r.low), figure(r.high)) for r in rows),
     )
     return Chart(spec, describe_bars(rows, title, unit, reference), table)
@@ -196,14 +199,26 @@ def describe_bars(rows: Sequence[Bar], title: str, unit: str, reference: float |
     """The chart of bars in a sentence or two."""
     top = max(rows, key=lambda row: row.value)
     bottom = min(rows, key=lambda row: row.value)
-    words = (
-        f"{with_unit(title, unit)}, {len(rows)} bars. "
-        f"Highest: {top.label}, {figure(top.value)}. Lowest: {bottom.label}, {figure(bottom.value)}."
-    )
+    words = ngettext(
+        "%(title)s, %(n)s bar. Highest: %(top)s, %(highest)s. Lowest: %(bottom)s, %(lowest)s.",
+        "%(title)s, %(n)s bars. Highest: %(top)s, %(highest)s. Lowest: %(bottom)s, %(lowest)s.",
+        len(rows),
+    ) % {
+        "title": with_unit(title, unit),
+        "n": len(rows),
+        "top": top.label,
+        "highest": figure(top.value),
+        "bottom": bottom.label,
+        "lowest": figure(bottom.value),
+    }
     if reference is None:
         return words
-    n_over = sum(row.value > reference for row in rows)
-    return f"{words} {n_over} of {len(rows)} above the line at {figure(reference)}."
+    over = _("%(n)s of %(all)s above the line at %(reference)s.") % {
+        "n": sum(row.value > reference for row in rows),
+        "all": len(rows),
+        "reference": figure(reference),
+    }
+    return f"{words} {over}"
 
 
 def paired_dots(rows: Sequence[Pair], *, title: str, unit: str = "") -> Chart:
@@ -222,12 +237,12 @@ def paired_dots(rows: Sequence[Pair], *, title: str, unit: str = "") -> Chart:
                     "x2": {"field": "deployment"},
                 },
             },
-            *dots("evaluation", "circle", align="right" if is_left else "left"),
-            *dots("deployment", "diamond", align="left" if is_left else "right"),
+            *dots("evaluation", _("evaluation"), "circle", align="right" if is_left else "left"),
+            *dots("deployment", _("deployment"), "diamond", align="left" if is_left else "right"),
         ],
     }
     table = ChartTable(
-        ("", "evaluation", "deployment", "difference"),
+        ("", _("evaluation"), _("deployment"), _("difference")),
         tuple(
             (
                 r.label,
@@ -241,17 +256,17 @@ def paired_dots(rows: Sequence[Pair], *, title: str, unit: str = "") -> Chart:
     return Chart(spec, describe_pairs(rows, title, unit), table)
 
 
-def dots(field: str, shape: str, *, align: str) -> list[dict[str, Any]]:
+def dots(field: str, label: str, shape: str, *, align: str) -> list[dict[str, Any]]:
     """One series of points, named above its first point, away from the other series."""
     x = {"field": field, "type": "quantitative"}
     point = {
         "mark": {"type": "point", "shape": shape, "style": field, "opacity": 1},
-        "encoding": {"x": x, "tooltip": [{"field": "label"}, {"field": field}]},
+        "encoding": {"x": x, "tooltip": [{"field": "label"}, {"field": field, "title": label}]},
     }
     name = {
         "transform": [{"window": [{"op": "row_number", "as": "n"}]}, {"filter": "datum.n == 1"}],
         "mark": {"type": "text", "dy": -12, "align": align, "fontWeight": 600, "style": field},
-        "encoding": {"x": x, "text": {"value": field}},
+        "encoding": {"x": x, "text": {"value": label}},
     }
     return [point, name]
 
@@ -260,11 +275,20 @@ def describe_pairs(rows: Sequence[Pair], title: str, unit: str) -> str:
     """The paired chart in a sentence or two."""
     widest = max(rows, key=lambda row: abs(row.deployment - row.evaluation))
     n_higher = sum(row.deployment > row.evaluation for row in rows)
-    return (
-        f"{with_unit(title, unit)} under evaluation and under deployment, {len(rows)} rows; "
-        f"{n_higher} higher under deployment. Widest gap: {widest.label}, "
-        f"{figure(widest.evaluation)} against {figure(widest.deployment)}."
-    )
+    return ngettext(
+        "%(title)s under evaluation and under deployment, %(n)s row; %(higher)s higher under"
+        " deployment. Widest gap: %(widest)s, %(evaluation)s against %(deployment)s.",
+        "%(title)s under evaluation and under deployment, %(n)s rows; %(higher)s higher under"
+        " deployment. Widest gap: %(widest)s, %(evaluation)s against %(deployment)s.",
+        len(rows),
+    ) % {
+        "title": with_unit(title, unit),
+        "n": len(rows),
+        "higher": n_higher,
+        "widest": widest.label,
+        "evaluation": figure(widest.evaluation),
+        "deployment": figure(widest.deployment),
+    }
 
 
 def histogram(
@@ -285,13 +309,13 @@ def histogram(
         "title": with_unit(title, unit),
         "axis": {"tickCount": 8, "grid": False},
     }
-    y = {"field": "count", "type": "quantitative", "title": "count", "scale": {"zero": True}}
+    y = {"field": "count", "type": "quantitative", "title": _("count"), "scale": {"zero": True}}
     spec["layer"] = [
         {"mark": {"type": "bar"}, "encoding": {"x": x, "x2": {"field": "end"}, "y": y}},
         *reference_layers(reference, reference_label),
     ]
     table = ChartTable(
-        ("from", "to", "count"),
+        (_("from"), _("to"), _("count")),
         tuple((figure(one.start), figure(one.end), str(one.count)) for one in bins),
     )
     return Chart(spec, describe_bins(bins, title, unit), table)
@@ -300,11 +324,21 @@ def histogram(
 def describe_bins(bins: Sequence[Bin], title: str, unit: str) -> str:
     """The histogram in a sentence or two."""
     fullest = max(bins, key=lambda one: one.count)
-    return (
-        f"Distribution of {with_unit(title, unit)}: {sum(one.count for one in bins)} values from "
-        f"{figure(bins[0].start)} to {figure(bins[-1].end)}, most between "
-        f"{figure(fullest.start)} and {figure(fullest.end)}."
-    )
+    n_values = sum(one.count for one in bins)
+    return ngettext(
+        "Distribution of %(title)s: %(n)s value from %(first)s to %(last)s, most between %(start)s"
+        " and %(end)s.",
+        "Distribution of %(title)s: %(n)s values from %(first)s to %(last)s, most between %(start)s"
+        " and %(end)s.",
+        n_values,
+    ) % {
+        "title": with_unit(title, unit),
+        "n": n_values,
+        "first": figure(bins[0].start),
+        "last": figure(bins[-1].end),
+        "start": figure(fullest.start),
+        "end": figure(fullest.end),
+    }
 
 
 def events(rows: Sequence[Moment], *, title: str, zone: str = "UTC") -> Chart:
@@ -329,12 +363,23 @@ def events(rows: Sequence[Moment], *, title: str, zone: str = "UTC") -> Chart:
         ],
     }
     first, last = min(rows, key=lambda m: m.at), max(rows, key=lambda m: m.at)
-    alt = (
-        f"{with_unit(title, zone)}: {len(rows)} events on {n_lanes} lanes, from "
-        f"{first.label} at {first.at:%Y-%m-%d %H:%M} to {last.label} at {last.at:%Y-%m-%d %H:%M}."
-    )
+    alt = ngettext(
+        "%(title)s: %(n)s event on %(lanes)s lanes, from %(first)s at %(began)s to %(last)s at"
+        " %(ended)s.",
+        "%(title)s: %(n)s events on %(lanes)s lanes, from %(first)s at %(began)s to %(last)s at"
+        " %(ended)s.",
+        len(rows),
+    ) % {
+        "title": with_unit(title, zone),
+        "n": len(rows),
+        "lanes": n_lanes,
+        "first": first.label,
+        "began": f"{first.at:%Y-%m-%d %H:%M}",
+        "last": last.label,
+        "ended": f"{last.at:%Y-%m-%d %H:%M}",
+    }
     table = ChartTable(
-        ("at", "lane", "event"),
+        (_("at"), _("lane"), _("event")),
         tuple((f"{m.at:%Y-%m-%d %H:%M:%S %Z}", m.lane, m.label) for m in rows),
     )
     return Chart(spec, alt, table)

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
+from compliance.phrase import Phrase
+
 
 @dataclass(frozen=True)
 class Point:
     """One letter of the Annex."""
 
     id: str
-    title: str
-    asks: str
+    title: Phrase
+    asks: Phrase
 
 
 @dataclass(frozen=True)
@@ -22,15 +24,23 @@ class Section:
     """One number of the Annex."""
 
     id: str
-    title: str
+    title: Phrase
     points: tuple[Point, ...]
 
 
 @cache
 def annex_iv() -> tuple[Section, ...]:
     """Sections 1 to 9 in the Annex's own order."""
-    text = resources.files(__package__).joinpath("data/annex_iv.toml").read_text(encoding="utf-8")
+    return parse(resources.files(__package__).joinpath("data/annex_iv.toml").read_bytes())
+
+
+def parse(content: bytes) -> tuple[Section, ...]:
+    """An outline from its bytes."""
     return tuple(
-        Section(raw["id"], raw["title"], tuple(Point(**item) for item in raw["items"]))
-        for raw in tomllib.loads(text)["section"]
+        Section(raw["id"], Phrase(raw["title"]), tuple(_point(item) for item in raw["items"]))
+        for raw in tomllib.loads(content.decode())["section"]
     )
+
+
+def _point(raw: dict[str, str]) -> Point:
+    return Point(raw["id"], Phrase(raw["title"]), Phrase(raw["asks"]))

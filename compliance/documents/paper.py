@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
@@ -30,6 +31,7 @@ KINDS = {
     "annex_iv": _("Technical documentation, Annex IV"),
     "incident_report": _("Incident report"),
 }
+TWIN = _("The content of this document as canonical JSON")
 
 
 class UnknownPaper(ValueError):
@@ -65,13 +67,15 @@ def sheet(edition: Edition) -> Sheet:
         raise UnknownPaper(f"{edition.what}: expected one of {', '.join(TEMPLATES)}")
     content = json.loads(canonical.dumps(dict(edition.content)))
     charts = [_numbered(block, number) for number, block in enumerate(charts_in(content))]
-    with translation.override("en"):
+    with translation.override(settings.LANGUAGE_CODE):
         html = render_to_string(template, context(edition, content))
+        words = str(TWIN)
     return Sheet(
         html=html,
         twin=canonical.dumps(dict(edition.content)),
         name=edition.name,
         made_at=edition.made_at,
+        twin_words=words,
         charts=tuple(charts),
     )
 

@@ -40,6 +40,8 @@ class Sheet:
     """When the content was frozen; the renderer asks no clock of its own."""
     charts: tuple[str, ...] = ()
     """Vega-Lite specifications as JSON text; the page shows number n as charts/n.svg."""
+    twin_words: str = "The content of this document as canonical JSON"
+    """What the attachment is called for whoever opens it."""
 
     @property
     def identifier(self) -> str:
@@ -66,7 +68,7 @@ def _lay_in(sheet: Sheet, folder: Path) -> None:
     job = {
         "identifier": sheet.identifier,
         "twin_name": f"{sheet.name}.json",
-        "twin_description": "The content of this document as canonical JSON",
+        "twin_description": sheet.twin_words,
         "made_at": sheet.made_at.isoformat(),
         "charts": list(sheet.charts),
     }

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from django import forms
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
+from compliance.phrase import said
 from compliance.services.report import LONGEST_ANSWER, FieldStatus
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ class AnswersForm(forms.Form):
     def _add(self, one: RequiredField, answer: Mapping[str, str]) -> None:
         stands = answer.get("status", "")
         self.fields[f"{one.id}-value"] = forms.CharField(
-            label=one.label,
+            label=said(one.label, translation),
             required=False,
             max_length=LONGEST_ANSWER,
             initial=answer.get("value", ""),
@@ -73,8 +75,8 @@ class AnswersForm(forms.Form):
         return [
             {
                 "asked": one,
-                "mark": self.answers.get(one.id, {}).get("mark", "missing"),
-                "source": self.answers.get(one.id, {}).get("source", ""),
+                "answer": self.answers.get(one.id, {}),
+                "at": parse_datetime(self.answers.get(one.id, {}).get("at", "")),
                 "inputs": [self[f"{one.id}-{part}"] for part in ("value", "status", "why")],
             }
             for one in self.asked

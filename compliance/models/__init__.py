@@ -2,7 +2,7 @@
 
 from compliance.models.account import ApiToken, IdempotencyKey, RoleHeld, User
 from compliance.models.approval import Approval, ApprovalRequest
-from compliance.models.base import LeasedWork, Public
+from compliance.models.base import LeasedWork, Leg, Public
 from compliance.models.blob import Blob
 from compliance.models.clock_instance import ClockInstance
 from compliance.models.deployment import Deployment, ServingRecord
@@ -14,6 +14,7 @@ from compliance.models.model_version import AIModel, ModelFile, ModelVersion
 from compliance.models.notice import Notice
 from compliance.models.report import Report, Revision
 from compliance.models.schedule import Schedule, WorkerBeat
+from compliance.models.statement import Statement
 from compliance.models.subject import Grant, Subject
 from compliance.models.system import AISystem, LegalEntity
 
@@ -35,6 +36,7 @@ __all__ = [
     "Grant",
     "IdempotencyKey",
     "LeasedWork",
+    "Leg",
     "LegalEntity",
     "ModelFile",
     "ModelVersion",
@@ -45,6 +47,7 @@ __all__ = [
     "RoleHeld",
     "Schedule",
     "ServingRecord",
+    "Statement",
     "Subject",
     "User",
     "WorkerBeat",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from django.db import models
 
@@ -34,15 +34,28 @@ class Public(models.Model):
         return f"/r/{self.kind}/{self.uuid}"
 
 
+class Leg(NamedTuple):
+    """One stretch of leased work: where a row waits, where a lease holds it, which task it asks for."""
+
+    waiting: str
+    running: str
+    task: str
+
+
 class LeasedWork(models.Model):
-    """A row that is work: waits, is claimed by lease, is written back under its fence."""
+    """A row that is work: waits, is claimed by lease, is written back under its fence.
+
+    Work that is done in several stretches names the later ones as `LATER_LEGS`.
+    """
 
     MACHINE: ClassVar[Machine]
     TASK: ClassVar[str]
     QUEUE: ClassVar[str] = "default"
     WAITING: ClassVar[str] = "queued"
     RUNNING: ClassVar[str] = "running"
+    LATER_LEGS: ClassVar[tuple[Leg, ...]] = ()
     MOST_ATTEMPTS: ClassVar[int] = 3
+    MOST_BELLS: ClassVar[int] = 200  # how many lost ones the keeper makes up for in one round
 
     lease_until = models.DateTimeField(null=True, blank=True)
     lease_owner = models.CharField(max_length=120, blank=True, default="")
@@ -52,3 +65,8 @@ class LeasedWork(models.Model):
 
     class Meta:
         abstract = True
+
+    @classmethod
+    def legs(cls) -> tuple[Leg, ...]:
+        """Every stretch of this work."""
+        return (Leg(cls.WAITING, cls.RUNNING, cls.TASK), *cls.LATER_LEGS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from compliance.models.base import Public
 from compliance.models.subject import Subject
@@ -16,10 +17,10 @@ class Blob(Public):
     class Retention(models.TextChoices):
         """Why it is kept; the years are in regulation, the longest that applies counts."""
 
-        DOCUMENTATION = "documentation", "documentation, 10 years"
-        INCIDENT = "incident", "incident file, 5 years"
-        LOGS = "logs", "logs, 6 months at least"
-        WORKING = "working", "working copy"
+        DOCUMENTATION = "documentation", _("documentation, 10 years")
+        INCIDENT = "incident", _("incident file, 5 years")
+        LOGS = "logs", _("logs, 6 months at least")
+        WORKING = "working", _("working copy")
 
     subject = models.ForeignKey(Subject, models.PROTECT, related_name="blobs")
     sha256 = models.CharField(max_length=64, db_index=True)

@@ -12,7 +12,7 @@ class ClockInstance(Public):
     """One stage of one pinned regime for one incident, as computed at one moment.
 
     `facts` are those that the last computation rested on and `checked_at` is when that was: the
-    same result from newer facts keeps its row.
+    same result from newer facts keeps its row. `trace` holds phrases as they are kept.
     """
 
     kind = "clock"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from compliance.models.base import Public
 from compliance.models.model_version import ModelVersion
@@ -18,9 +19,9 @@ class Deployment(Public):
     class Environment(models.TextChoices):
         """How much of the world a deployment touches."""
 
-        PRODUCTION = "production", "production"
-        CANARY = "canary", "canary"
-        STAGING = "staging", "staging"
+        PRODUCTION = "production", _("production")
+        CANARY = "canary", _("canary")
+        STAGING = "staging", _("staging")
 
     subject = models.OneToOneField(Subject, models.PROTECT, related_name="deployment")
     system = models.ForeignKey(AISystem, models.PROTECT, related_name="deployments")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from compliance.models.base import Public
 from compliance.models.model_version import ModelVersion
@@ -21,9 +22,9 @@ class Evidence(Public):
     class Status(models.TextChoices):
         """The three things that evidence can say."""
 
-        MET = "met", "met"
-        NOT_MET = "not_met", "not met"
-        INCONCLUSIVE = "inconclusive", "inconclusive"
+        MET = "met", _("met")
+        NOT_MET = "not_met", _("not met")
+        INCONCLUSIVE = "inconclusive", _("inconclusive")
 
     version = models.ForeignKey(ModelVersion, models.PROTECT, related_name="evidence")
     what = models.CharField(

@@ -43,7 +43,8 @@ class Report(Public):
 class Revision(models.Model):
     """The report's fields as they stood after one save; `sha256` covers their canonical form.
 
-    `fields` maps field id to {"value", "status": value|unknown|not_applicable, "source", "mark"}.
+    `fields` maps field id to {"value", "status": value|unknown|not_applicable|missing, "why",
+    "mark", "source", "at"}: `source` is a reference or who said it, `at` when a person did.
     """
 
     report = models.ForeignKey(Report, models.PROTECT, related_name="revisions")

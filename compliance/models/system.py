@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from compliance.models.base import Public
 from compliance.models.subject import Subject
@@ -30,20 +31,20 @@ class AISystem(Public):
     class RiskClass(models.TextChoices):
         """Article 6 and Annex III/I of the AI Act, as the provider classified it."""
 
-        PROHIBITED = "prohibited", "prohibited practice (Art. 5)"
-        HIGH_ANNEX_III = "annex_iii", "high-risk, Annex III"
-        HIGH_ANNEX_I = "annex_i", "high-risk, Annex I"
-        TRANSPARENCY = "transparency", "transparency duties (Art. 50)"
-        MINIMAL = "minimal", "minimal"
-        UNKNOWN = "unknown", "not classified yet"
+        PROHIBITED = "prohibited", _("prohibited practice (Art. 5)")
+        HIGH_ANNEX_III = "annex_iii", _("high-risk, Annex III")
+        HIGH_ANNEX_I = "annex_i", _("high-risk, Annex I")
+        TRANSPARENCY = "transparency", _("transparency duties (Art. 50)")
+        MINIMAL = "minimal", _("minimal")
+        UNKNOWN = "unknown", _("not classified yet")
 
     class Role(models.TextChoices):
         """Article 3 of the AI Act."""
 
-        PROVIDER = "provider", "provider"
-        DEPLOYER = "deployer", "deployer"
-        IMPORTER = "importer", "importer"
-        DISTRIBUTOR = "distributor", "distributor"
+        PROVIDER = "provider", _("provider")
+        DEPLOYER = "deployer", _("deployer")
+        IMPORTER = "importer", _("importer")
+        DISTRIBUTOR = "distributor", _("distributor")
 
     subject = models.OneToOneField(Subject, models.PROTECT, related_name="system")
     entity = models.ForeignKey(LegalEntity, models.PROTECT, related_name="systems")

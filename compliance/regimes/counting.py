@@ -17,6 +17,7 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from compliance.phrase import Phrase, counted, listed
 from compliance.regimes.calendars import Calendar
 
 _HOUR = timedelta(hours=1)
@@ -54,10 +55,27 @@ class Period:
     amount: int
     unit: Unit
 
-    def __str__(self) -> str:
+    @property
+    def words(self) -> Phrase:
         """As a person says it: "15 days"."""
-        noun = self.unit.replace("_", " ")
-        return f"{self.amount} {noun}" if self.amount == 1 else f"{self.amount} {noun}s"
+        return _PERIODS[self.unit](self.amount)
+
+    def __str__(self) -> str:
+        """The same in English."""
+        return self.words
+
+
+_PERIODS: dict[Unit, Callable[[int], Phrase]] = {
+    Unit.HOUR: lambda n: counted("%(n)s hour", "%(n)s hours", n=n),
+    Unit.DAY: lambda n: counted("%(n)s day", "%(n)s days", n=n),
+    Unit.WEEK: lambda n: counted("%(n)s week", "%(n)s weeks", n=n),
+    Unit.MONTH: lambda n: counted("%(n)s month", "%(n)s months", n=n),
+    Unit.BUSINESS_DAY: lambda n: counted("%(n)s business day", "%(n)s business days", n=n),
+}
+_WEEKDAYS = tuple(
+    Phrase(each)
+    for each in ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")  # Django's own
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +94,7 @@ class Counted:
     strict: datetime
     nominal: datetime | None
     legal_latest: datetime
-    trace: tuple[str, ...]
+    trace: tuple[Phrase, ...]
 
     @property
     def target_due(self) -> datetime:
@@ -134,9 +152,10 @@ def _eu_hours(start: datetime, period: Period, place: Place) -> Counted:
         latest,
         (
             _hours_sentence(start, period, due, place),
-            (
+            Phrase(
                 "Reg. 1182/71 Art. 3(1): the hour of the event is not counted, so the latest"
-                f" reading ends {_wall(latest, place.zone)}. Art. 3(4) does not extend hours."
+                " reading ends %(latest)s. Art. 3(4) does not extend hours.",
+                latest=_wall(latest, place.zone),
             ),
         ),
     )
@@ -152,8 +171,11 @@ def _eu_days(start: datetime, period: Period, place: Place) -> Counted:
     trace = [_days_sentence(first, end, period, place), *_roll_sentence(end, rolled, place)]
     if latest > rolled:
         trace.append(
-            "Reg. 1182/71 Art. 3(5): two days or more include at least two working days, so the"
-            f" latest reading runs to the end of {_day(latest)}."
+            Phrase(
+                "Reg. 1182/71 Art. 3(5): two days or more include at least two working days, so"
+                " the latest reading runs to the end of %(latest)s.",
+                latest=_day(latest),
+            )
         )
     return _days(start, end, latest, place, trace)
 
@@ -163,7 +185,7 @@ def _calendar_days(start: datetime, period: Period, place: Place) -> Counted:
     first, end = _span(start, period, place)
     trace = [
         _days_sentence(first, end, period, place),
-        "No weekend or holiday relief under this text.",
+        Phrase("No weekend or holiday relief under this text."),
     ]
     return _days(start, end, end, place, trace)
 
@@ -175,8 +197,12 @@ def _us_days(start: datetime, period: Period, place: Place) -> Counted:
     trace = [_days_sentence(first, end, period, place)]
     if rolled > end:
         trace.append(
-            f"State law on computing time may extend to {_day(rolled)} ({place.calendar.reference},"
-            " from memory): do not rely on it."
+            Phrase(
+                "State law on computing time may extend to %(day)s (%(calendar)s, from memory): do"
+                " not rely on it.",
+                day=_day(rolled),
+                calendar=place.calendar.reference,
+            )
         )
     return _days(start, end, rolled, place, trace)
 
@@ -185,8 +211,14 @@ def _business_days(start: datetime, period: Period, place: Place) -> Counted:
     """Business days on the authority's calendar."""
     first = local_date(start, place.zone)
     end = place.calendar.nth_working_after(first, period.amount)
-    trace = [f"{period} after {_day(first)} on {place.calendar.reference}: {_day(end)}, 24:00."]
-    return _days(start, end, end, place, trace)
+    sentence = Phrase(
+        "%(period)s after %(first)s on %(calendar)s: %(end)s, 24:00.",
+        period=period.words,
+        first=_day(first),
+        calendar=place.calendar.reference,
+        end=_day(end),
+    )
+    return _days(start, end, end, place, [sentence])
 
 
 def _dora(start: datetime, period: Period, place: Place) -> Counted:
@@ -197,14 +229,17 @@ def _dora(start: datetime, period: Period, place: Place) -> Counted:
     if place.calendar.is_working(ends):
         return counted
     if not place.is_relieved:
-        note = "No relief: the noon rule excludes this kind of entity for this stage."
+        note = Phrase("No relief: the noon rule excludes this kind of entity for this stage.")
         return Counted(
             counted.strict, counted.nominal, counted.legal_latest, (*counted.trace, note)
         )
     noon = _at_noon(place.calendar.working_from(ends), place.zone)
-    note = (
-        f"Delegated Reg. (EU) 2025/301 Art. 5: {_day(ends)} is not a working day"
-        f" ({place.calendar.reference}), so the latest reading is {_wall(noon, place.zone)}."
+    note = Phrase(
+        "Delegated Reg. (EU) 2025/301 Art. 5: %(day)s is not a working day (%(calendar)s), so the"
+        " latest reading is %(noon)s.",
+        day=_day(ends),
+        calendar=place.calendar.reference,
+        noon=_wall(noon, place.zone),
     )
     return Counted(counted.strict, counted.nominal, noon, (*counted.trace, note))
 
@@ -243,7 +278,7 @@ def _span(start: datetime, period: Period, place: Place) -> tuple[date, date]:
     return first, last_day(first, period)
 
 
-def _days(start: datetime, end: date, latest: date, place: Place, trace: list[str]) -> Counted:
+def _days(start: datetime, end: date, latest: date, place: Place, trace: list[Phrase]) -> Counted:
     """A day count; `strict` keeps the time of the event and never passes the day's end."""
     nominal = day_end(end, place.zone)
     elapsed = start + (end - local_date(start, place.zone))
@@ -262,38 +297,48 @@ def _at_noon(day: date, zone: ZoneInfo) -> datetime:
     return datetime(day.year, day.month, day.day, _NOON, tzinfo=zone).astimezone(UTC)
 
 
-def _hours_sentence(start: datetime, period: Period, due: datetime, place: Place) -> str:
+def _hours_sentence(start: datetime, period: Period, due: datetime, place: Place) -> Phrase:
     """The arithmetic of an hour clock in one line."""
-    return (
-        f"{period} elapsed from {_wall(start, place.zone)}, counted in UTC:"
-        f" {_wall(due, place.zone)}."
+    return Phrase(
+        "%(period)s elapsed from %(start)s, counted in UTC: %(due)s.",
+        period=period.words,
+        start=_wall(start, place.zone),
+        due=_wall(due, place.zone),
     )
 
 
-def _days_sentence(first: date, end: date, period: Period, place: Place) -> str:
+def _days_sentence(first: date, end: date, period: Period, place: Place) -> Phrase:
     """The arithmetic of a day clock in one line."""
-    return (
-        f"Day 0 is {_day(first)} ({place.zone.key}) and is not counted; {period} end"
-        f" {_day(end)} at 24:00."
+    return Phrase(
+        "Day 0 is %(first)s (%(zone)s) and is not counted; %(period)s end %(end)s at 24:00.",
+        first=_day(first),
+        zone=place.zone.key,
+        period=period.words,
+        end=_day(end),
     )
 
 
-def _roll_sentence(end: date, rolled: date, place: Place) -> tuple[str, ...]:
+def _roll_sentence(end: date, rolled: date, place: Place) -> tuple[Phrase, ...]:
     """Why the last day moved, when it did."""
     if rolled == end:
         return ()
-    sentence = (
-        f"Reg. 1182/71 Art. 3(4): {_day(end)} is not a working day ({place.calendar.reference}),"
-        f" so the latest reading runs to the end of {_day(rolled)}."
+    sentence = Phrase(
+        "Reg. 1182/71 Art. 3(4): %(day)s is not a working day (%(calendar)s), so the latest reading"
+        " runs to the end of %(rolled)s.",
+        day=_day(end),
+        calendar=place.calendar.reference,
+        rolled=_day(rolled),
     )
     return (sentence,)
 
 
-def _wall(instant: datetime, zone: ZoneInfo) -> str:
+def _wall(instant: datetime, zone: ZoneInfo) -> Phrase:
     """An instant as read off the wall, with its offset."""
-    return f"{instant.astimezone(zone):%a %Y-%m-%d %H:%M %z} ({zone.key})"
+    local = instant.astimezone(zone)
+    wall = f"{local:%Y-%m-%d %H:%M %z} ({zone.key})"
+    return listed((_WEEKDAYS[local.weekday()], wall), " ")
 
 
-def _day(day: date) -> str:
+def _day(day: date) -> Phrase:
     """A date with its weekday."""
-    return f"{day:%a %Y-%m-%d}"
+    return listed((_WEEKDAYS[day.weekday()], f"{day:%Y-%m-%d}"), " ")

@@ -9,11 +9,12 @@
 Nothing here reads a clock: `at` is handed in.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
+from compliance.phrase import Phrase, listed
 from compliance.regimes import load
 from compliance.regimes.calendars import Calendar, calendar
 from compliance.regimes.counting import Counted, Place, count, local_date
@@ -28,7 +29,7 @@ from compliance.regimes.schema import (
     Status,
     ZoneSource,
 )
-from compliance.regimes.vocabulary import PREDICATES, Instant, Limb
+from compliance.regimes.vocabulary import LIMBS, PREDICATES, Instant, Limb
 
 _WAITED_FOR = frozenset({Instant.MEASURE_AVAILABLE, Instant.RESOLVED})
 """Instants the world brings by itself; all others a person has to record."""
@@ -38,6 +39,12 @@ _NOT_AWARENESS = frozenset({Instant.OCCURRED, *_WAITED_FOR})
 
 _LEARNT = (Instant.CLASSIFIED, Instant.DETERMINED)
 """When the organisation came to the classification that the clock now rests on."""
+
+_NO_LAW = {
+    Status.PROPOSED: Phrase("%(regime)s is proposed; it starts no clock."),
+    Status.REPEALED: Phrase("%(regime)s is repealed; it starts no clock."),
+}
+"""Statuses of what is not law, with the sentence for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,7 @@ class _Case:
     at: datetime
     place: Place
     trigger: datetime | None
-    trigger_note: str
+    trigger_note: Phrase
     limbs: tuple[Limb, ...]
     assume_scope: bool
 
@@ -157,7 +164,7 @@ def _calendar(regime: Regime, facts: Facts) -> Calendar:
     return calendar(regime.calendar)
 
 
-def _trigger(regime: Regime, facts: Facts) -> tuple[datetime | None, str]:
+def _trigger(regime: Regime, facts: Facts) -> tuple[datetime | None, Phrase]:
     """The earliest recorded trigger and how it was chosen."""
     recorded = [
         (facts.instants[trigger.instant], trigger)
@@ -165,11 +172,25 @@ def _trigger(regime: Regime, facts: Facts) -> tuple[datetime | None, str]:
         if trigger.instant in facts.instants
     ]
     if not recorded:
-        names = " or ".join(trigger.instant for trigger in regime.triggers)
-        return None, f"The clock starts at {names}, which nobody has recorded."
+        return None, Phrase(
+            "The clock starts at %(instants)s, which nobody has recorded.",
+            instants=_alternatives(str(trigger.instant) for trigger in regime.triggers),
+        )
     moment, chosen = min(recorded, key=lambda pair: pair[0])
-    earliest = "the earliest of several triggers" if len(recorded) > 1 else chosen.standard
-    return moment, f"The clock starts at {chosen.instant} ({earliest})."
+    several = Phrase("the earliest of several triggers")
+    return moment, Phrase(
+        "The clock starts at %(instant)s (%(standard)s).",
+        instant=str(chosen.instant),
+        standard=several if len(recorded) > 1 else chosen.standard,
+    )
+
+
+def _alternatives(names: Iterable[str]) -> str:
+    """Names of which any would do."""
+    first, *others = names
+    for other in others:
+        first = Phrase("%(one)s or %(other)s", one=first, other=other)
+    return first
 
 
 def _limbs(regime: Regime, facts: Facts) -> tuple[Limb, ...]:
@@ -183,7 +204,7 @@ def _limbs(regime: Regime, facts: Facts) -> tuple[Limb, ...]:
 
 def _applies(case: _Case) -> tuple[Applies, tuple[Reason, ...]]:
     """The verdict on the regime as a whole; the first ground that decides is the one given."""
-    law = _not_law(case) or _not_yet(case)
+    law = not_law(case.regime) or _not_yet(case)
     if law is not None:
         return law
     failed = tuple(_failed(case))
@@ -196,15 +217,17 @@ def _applies(case: _Case) -> tuple[Applies, tuple[Reason, ...]]:
     return Applies.APPLIES, (*_met(case), *unanswered, *_remarks(case))
 
 
-def _not_law(case: _Case) -> tuple[Applies, tuple[Reason, ...]] | None:
+def not_law(regime: Regime) -> tuple[Applies, tuple[Reason, ...]] | None:
     """Proposals, contested and repealed texts never start a clock."""
-    regime = case.regime
-    cite = _first_cite(regime)
+    cite = first_cite(regime)
     if regime.status is Status.CONTESTED:
-        sentence = f"{regime.title} is contested; no clock is run under it until that is settled."
+        sentence = Phrase(
+            "%(regime)s is contested; no clock is run under it until that is settled.",
+            regime=regime.title,
+        )
         return Applies.CONTESTED, (Reason(sentence, cite),)
-    if regime.status in {Status.PROPOSED, Status.REPEALED}:
-        sentence = f"{regime.title} is {regime.status}; it starts no clock."
+    if regime.status in _NO_LAW:
+        sentence = Phrase(_NO_LAW[regime.status], regime=regime.title)
         return Applies.NOT_IN_FORCE, (Reason(sentence, cite),)
     return None
 
@@ -213,13 +236,21 @@ def _not_yet(case: _Case) -> tuple[Applies, tuple[Reason, ...]] | None:
     """Validity is judged at the trigger's local date, not at today's."""
     regime = case.regime
     day = local_date(_validity_instant(case), case.place.zone)
-    start, ground = _starts_on(case)
+    start, ground = starts_on(regime, case.facts)
     if day < start:
-        reason = Reason(f"Applies to incidents from {start}; this one counts from {day}.", ground)
-        return Applies.NOT_IN_FORCE, (reason,)
+        sentence = Phrase(
+            "Applies to incidents from %(start)s; this one counts from %(day)s.",
+            start=str(start),
+            day=str(day),
+        )
+        return Applies.NOT_IN_FORCE, (Reason(sentence, ground),)
     if regime.valid_to is not None and day > regime.valid_to:
-        sentence = f"This version applied until {regime.valid_to}; this case counts from {day}."
-        return Applies.NOT_IN_FORCE, (Reason(sentence, _first_cite(regime)),)
+        sentence = Phrase(
+            "This version applied until %(end)s; this case counts from %(day)s.",
+            end=str(regime.valid_to),
+            day=str(day),
+        )
+        return Applies.NOT_IN_FORCE, (Reason(sentence, first_cite(regime)),)
     return None
 
 
@@ -238,13 +269,12 @@ def _stand_in(facts: Facts) -> datetime | None:
     )
 
 
-def _starts_on(case: _Case) -> tuple[date, str]:
+def starts_on(regime: Regime, facts: Facts) -> tuple[date, Phrase]:
     """The earliest start among the conditions that hold, or that may still turn out to hold."""
-    regime = case.regime
-    possible = [one for one in regime.applicability if _may_hold(one, case.facts)]
+    possible = [one for one in regime.applicability if _may_hold(one, facts)]
     if not possible:
-        return regime.valid_from, _first_cite(regime)
-    stated = [one for one in possible if case.facts.holds(one.predicate) is not None]
+        return regime.valid_from, first_cite(regime)
+    stated = [one for one in possible if facts.holds(one.predicate) is not None]
     first = min(stated or possible, key=lambda one: one.starts_on)
     return first.starts_on, first.cite
 
@@ -257,32 +287,46 @@ def _may_hold(condition: Applicability, facts: Facts) -> bool:
 def _failed(case: _Case) -> Iterator[Reason]:
     """Every ground on which the regime does not apply."""
     for condition in case.regime.scope:
-        if _condition(condition, case.facts) is False:
+        if meets(condition, case.facts) is False:
             answer = not condition.expected
-            yield Reason(_sentences(condition, case.facts, answer=answer), condition.cite)
+            yield Reason(sentences(condition, case.facts, answer=answer), condition.cite)
     if case.regime.limbs and case.facts.limbs and not case.limbs:
         yield Reason(*_no_reportable_limb(case))
 
 
-def _no_reportable_limb(case: _Case) -> tuple[str, str]:
+def _no_reportable_limb(case: _Case) -> tuple[Phrase, Phrase]:
     """Which harm was recorded, and why this regime does not ask for it."""
-    recorded = ", ".join(limb.replace("_", " ") for limb in case.facts.limbs)
+    recorded = _named(case.facts.limbs)
     for exclusion in case.regime.exclusions:
         if case.facts.holds(exclusion.predicate):
-            left = ", ".join(limb.replace("_", " ") for limb in exclusion.limit_to)
-            because = PREDICATES[exclusion.predicate].says
-            return f"{because} Only {left} stays reportable, not {recorded}.", exclusion.cite
-    cite = case.regime.limbs[0].cite
-    return f"The recorded harm ({recorded}) is none that this regime makes reportable.", cite
+            sentence = Phrase(
+                "%(because)s Only %(left)s stays reportable, not %(recorded)s.",
+                because=PREDICATES[exclusion.predicate].says,
+                left=_named(exclusion.limit_to),
+                recorded=recorded,
+            )
+            return sentence, exclusion.cite
+    sentence = Phrase(
+        "The recorded harm (%(recorded)s) is none that this regime makes reportable.",
+        recorded=recorded,
+    )
+    return sentence, case.regime.limbs[0].cite
+
+
+def _named(limbs: Iterable[Limb]) -> Phrase:
+    """Kinds of harm in words."""
+    return listed(LIMBS[limb] for limb in limbs)
 
 
 def _unanswered(case: _Case) -> Iterator[Reason]:
     """Questions of scope nobody has answered: to be confirmed, or assumed when so asked."""
-    prefix = "Assumed" if case.assume_scope else "To be confirmed"
     for condition in case.regime.scope:
-        if _condition(condition, case.facts) is None:
-            sentence = f"{prefix}: {_sentences(condition, case.facts, answer=None)}"
-            yield Reason(sentence, condition.cite)
+        if meets(condition, case.facts) is None:
+            what = sentences(condition, case.facts, answer=None)
+            if case.assume_scope:
+                yield Reason(Phrase("Assumed: %(what)s", what=what), condition.cite)
+            else:
+                yield Reason(Phrase("To be confirmed: %(what)s", what=what), condition.cite)
 
 
 def _open_questions(case: _Case) -> Iterator[Reason]:
@@ -290,15 +334,16 @@ def _open_questions(case: _Case) -> Iterator[Reason]:
     if case.trigger is None:
         yield Reason(case.trigger_note, case.regime.triggers[0].cite)
     if case.lacks_limb:
-        yield Reason("Nobody has recorded which harm occurred.", case.regime.limbs[0].cite)
+        sentence = Phrase("Nobody has recorded which harm occurred.")
+        yield Reason(sentence, case.regime.limbs[0].cite)
 
 
 def _met(case: _Case) -> Iterator[Reason]:
     """The conditions of scope that were recorded as met, and what started the clock."""
     for condition in case.regime.scope:
-        if _condition(condition, case.facts) is True:
+        if meets(condition, case.facts) is True:
             answer = condition.expected
-            yield Reason(_sentences(condition, case.facts, answer=answer), condition.cite)
+            yield Reason(sentences(condition, case.facts, answer=answer), condition.cite)
     yield Reason(case.trigger_note, case.regime.triggers[0].cite)
 
 
@@ -309,7 +354,7 @@ def _remarks(case: _Case) -> Iterator[Reason]:
             yield Reason(remark.text, remark.cite)
 
 
-def _condition(condition: ScopeCondition, facts: Facts) -> bool | None:
+def meets(condition: ScopeCondition, facts: Facts) -> bool | None:
     """Three-valued: met, not met, or not yet said."""
     answers = [facts.holds(name) for name in condition.any_of]
     if condition.expected in answers:
@@ -317,20 +362,25 @@ def _condition(condition: ScopeCondition, facts: Facts) -> bool | None:
     return None if None in answers else False
 
 
-def _sentences(condition: ScopeCondition, facts: Facts, *, answer: bool | None) -> str:
+def sentences(condition: ScopeCondition, facts: Facts, *, answer: bool | None) -> Phrase:
     """The predicates of a condition that have this answer, in words; open ones as alternatives."""
     names = [name for name in condition.any_of if facts.holds(name) is answer]
     wording = condition.expected if answer is None else answer
     said = [PREDICATES[name].says if wording else PREDICATES[name].denies for name in names]
-    return (" Or: " if answer is None else " ").join(said)
+    if answer is not None:
+        return listed(said, " ")
+    first, *others = said
+    for other in others:
+        first = Phrase("%(one)s Or: %(other)s", one=first, other=other)
+    return first
 
 
-def _first_cite(regime: Regime) -> str:
+def first_cite(regime: Regime) -> Phrase:
     """Where the regime comes from, for reasons about the regime as a whole."""
     if not regime.legal_basis:
-        return "Internal policy"
+        return Phrase("Internal policy")
     basis = regime.legal_basis[0]
-    return f"{basis.instrument}, {basis.article}"
+    return listed((basis.instrument, basis.article))
 
 
 def _stage(
@@ -351,16 +401,22 @@ def _is_held(case: _Case) -> bool:
     return case.lacks_limb or (not case.assume_scope and any(_unanswered(case)))
 
 
-def _held(case: _Case, stage: Stage, *why: str) -> StageOutcome:
+def _held(case: _Case, stage: Stage, *why: Phrase) -> StageOutcome:
     """A stage of a regime that may or may not apply."""
     if _is_chained(stage):
-        return _undated(case, stage, State.PENDING_ANCHOR, "Follows what has not started.", *why)
+        follows = Phrase("Follows what has not started.")
+        return _undated(case, stage, State.PENDING_ANCHOR, follows, *why)
     return _asking(case, stage, *why)
 
 
-def _words(reasons: tuple[Reason, ...]) -> tuple[str, ...]:
+def _words(reasons: tuple[Reason, ...]) -> tuple[Phrase, ...]:
     """Reasons as lines of a trace."""
-    return tuple(f"{reason.sentence} ({reason.cite})" for reason in reasons)
+    return tuple(_cited(reason.sentence, reason.cite) for reason in reasons)
+
+
+def _cited(sentence: Phrase, cite: Phrase) -> Phrase:
+    """A sentence with its place in the law."""
+    return Phrase("%(sentence)s (%(cite)s)", sentence=sentence, cite=cite)
 
 
 def _is_chained(stage: Stage) -> bool:
@@ -371,7 +427,7 @@ def _is_chained(stage: Stage) -> bool:
     )
 
 
-def _live(case: _Case, stage: Stage, notes: tuple[str, ...]) -> StageOutcome:
+def _live(case: _Case, stage: Stage, notes: tuple[Phrase, ...]) -> StageOutcome:
     """A stage of a regime that applies."""
     gate = case.facts.holds(stage.only_if) if stage.only_if is not None else True
     if gate is False:
@@ -379,7 +435,8 @@ def _live(case: _Case, stage: Stage, notes: tuple[str, ...]) -> StageOutcome:
         return _undated(case, stage, State.NOT_APPLICABLE, denied)
     rules = _holding(case, stage)
     if not rules:
-        return _undated(case, stage, State.NOT_APPLICABLE, "No rule of this stage holds here.")
+        none = Phrase("No rule of this stage holds here.")
+        return _undated(case, stage, State.NOT_APPLICABLE, none)
     missing = [rule for rule in rules if _anchor(case, stage, rule) is None]
     if any(rule.is_required for rule in missing) or len(missing) == len(rules):
         return _waiting(case, stage, missing[0])
@@ -447,7 +504,7 @@ def _due_first(choice: _Choice) -> tuple[bool, float]:
     return False, choice.counted.target_due.timestamp()
 
 
-def _dated(case: _Case, stage: Stage, choice: _Choice, notes: tuple[str, ...]) -> StageOutcome:
+def _dated(case: _Case, stage: Stage, choice: _Choice, notes: tuple[Phrase, ...]) -> StageOutcome:
     """A stage whose anchor has come."""
     counted = choice.counted
     state, is_late = _state(case, stage, counted)
@@ -508,48 +565,63 @@ def _is_past(counted: Counted, moment: datetime) -> bool:
     return moment >= counted.nominal
 
 
-def _trace(case: _Case, stage: Stage, choice: _Choice) -> Iterator[str]:
+def _trace(case: _Case, stage: Stage, choice: _Choice) -> Iterator[Phrase]:
     """The rule, its anchor, its arithmetic, and the duty that no number replaces."""
     rule = choice.rule
     if rule.anchor.is_trigger:
-        yield f"{case.trigger_note} ({rule.cite})"
+        yield _cited(case.trigger_note, rule.cite)
     elif rule.anchor.submission_of is not None:
-        yield f"Counts from the last submission it follows ({rule.anchor}; {rule.cite})."
+        yield Phrase(
+            "Counts from the last submission it follows (%(anchor)s; %(cite)s).",
+            anchor=str(rule.anchor),
+            cite=rule.cite,
+        )
     else:
-        yield f"Counts from {rule.anchor} ({rule.cite})."
+        yield Phrase("Counts from %(anchor)s (%(cite)s).", anchor=str(rule.anchor), cite=rule.cite)
     shared = [limb for limb in case.limbs if limb in rule.limbs]
     if shared:
-        named = ", ".join(limb.replace("_", " ") for limb in shared)
-        yield f"Limb that decides: {named}; the shortest period prevails ({rule.cite})."
+        yield Phrase(
+            "Limb that decides: %(limbs)s; the shortest period prevails (%(cite)s).",
+            limbs=_named(shared),
+            cite=rule.cite,
+        )
     if choice.counted is not None:
         yield from choice.counted.trace
     else:
-        yield "The text sets no number of hours or days for this stage."
+        yield Phrase("The text sets no number of hours or days for this stage.")
     if stage.soft_duty:
-        yield f"Inside that limit the duty is: {stage.soft_duty}."
+        yield Phrase("Inside that limit the duty is: %(duty)s.", duty=stage.soft_duty)
 
 
-def _closing(case: _Case, stage: Stage, state: State, *, is_late: bool) -> Iterator[str]:
+def _closing(case: _Case, stage: Stage, state: State, *, is_late: bool) -> Iterator[Phrase]:
     """The line that explains the state."""
     done = case.facts.submissions(case.regime.key, stage.id)
     if is_late:
-        yield f"Submitted {done[0]:%Y-%m-%d %H:%M}Z, after the target; give the reasons."
+        yield Phrase(
+            "Submitted %(at)s, after the target; give the reasons.", at=f"{done[0]:%Y-%m-%d %H:%M}Z"
+        )
     elif done and state is State.MET:
-        yield f"Submitted {done[-1]:%Y-%m-%d %H:%M}Z."
+        yield Phrase("Submitted %(at)s.", at=f"{done[-1]:%Y-%m-%d %H:%M}Z")
     if state is State.OVERDUE_IMMEDIATE:
-        yield "The deadline had already passed when the classification was made: report at once."
+        yield Phrase(
+            "The deadline had already passed when the classification was made: report at once."
+        )
 
 
 def _waiting(case: _Case, stage: Stage, rule: Rule) -> StageOutcome:
     """The rule's anchor has not come: a person must record it, or the world must bring it."""
     if rule.anchor.submission_of is not None or rule.anchor.instant in _WAITED_FOR:
-        return _undated(case, stage, State.PENDING_ANCHOR, f"Waits for {rule.anchor}.")
+        waits = Phrase("Waits for %(anchor)s.", anchor=str(rule.anchor))
+        return _undated(case, stage, State.PENDING_ANCHOR, waits)
     if rule.anchor.is_trigger:
         return _asking(case, stage, case.trigger_note)
-    return _asking(case, stage, f"Nobody has recorded {rule.anchor} ({rule.cite}).")
+    unrecorded = Phrase(
+        "Nobody has recorded %(anchor)s (%(cite)s).", anchor=str(rule.anchor), cite=rule.cite
+    )
+    return _asking(case, stage, unrecorded)
 
 
-def _asking(case: _Case, stage: Stage, *why: str) -> StageOutcome:
+def _asking(case: _Case, stage: Stage, *why: Phrase) -> StageOutcome:
     """Facts are needed; say when it would be due at the earliest if they were confirmed."""
     blank = _undated(case, stage, State.FACTS_NEEDED, *why)
     return replace(blank, earliest_if_confirmed=_earliest(case, stage))
@@ -573,7 +645,7 @@ def _due_if_now(case: _Case, stage: Stage, rule: Rule) -> datetime | None:
     return None if counted is None else counted.target_due
 
 
-def _undated(case: _Case, stage: Stage, state: State, *why: str) -> StageOutcome:
+def _undated(case: _Case, stage: Stage, state: State, *why: Phrase) -> StageOutcome:
     """A stage without dates, and why."""
     return StageOutcome(
         id=stage.id,

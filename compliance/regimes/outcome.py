@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from compliance.phrase import Phrase
 from compliance.regimes.schema import RequiredField
 from compliance.regimes.vocabulary import StageId
 
@@ -36,8 +37,8 @@ class State(StrEnum):
 class Reason:
     """A plain sentence and the place in the law it rests on."""
 
-    sentence: str
-    cite: str
+    sentence: Phrase
+    cite: Phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +46,23 @@ class StageOutcome:
     """One stage: its state, its deadlines in UTC, and the rule that led to them."""
 
     id: StageId
-    title: str
+    title: Phrase
     state: State
     strict: datetime | None
     nominal: datetime | None
     legal_latest: datetime | None
     target_due: datetime | None
-    cite: str
+    cite: Phrase
     recipient: str | None
     required_fields: tuple[RequiredField, ...]
-    trace: tuple[str, ...]
+    trace: tuple[Phrase, ...]
     earliest_if_confirmed: datetime | None
     """The target if a person confirmed now what is still open; only while facts are needed."""
     is_late: bool
     """Submitted after its target."""
 
     def as_json(self) -> dict[str, Any]:
-        """The public shape: instants in UTC ending in Z, null where a value does not exist."""
+        """The public shape, in English: instants in UTC ending in Z, null where there is no value."""
         return {
             "id": str(self.id),
             "state": str(self.state),
@@ -82,11 +83,11 @@ class RegimeOutcome:
     regime: str
     """The reference a started clock keeps: "key@version"."""
     key: str
-    title: str
+    title: Phrase
     applies: Applies
     because: tuple[Reason, ...]
     stages: tuple[StageOutcome, ...]
-    requires_counsel: tuple[str, ...]
+    requires_counsel: tuple[Phrase, ...]
 
     def stage(self, stage_id: str) -> StageOutcome:
         """One stage by its id."""

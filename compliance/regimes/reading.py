@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from compliance.phrase import Phrase
 from compliance.regimes.calendars import WEEKENDS_ONLY, CalendarError, calendar
 from compliance.regimes.counting import UNITS, Kind, Period, Unit
 from compliance.regimes.schema import (
@@ -63,6 +64,10 @@ class Table:
         if not isinstance(value, str) or (not value.strip() and default is None):
             raise self.wrong(field, "a non-empty text", value)
         return value.strip()
+
+    def words(self, field: str, default: str | None = None) -> Phrase:
+        """A text for people; `makemessages` knows these fields by their names."""
+        return Phrase(self.text(field, default))
 
     def texts(self, field: str) -> tuple[str, ...]:
         """A list of strings; absent means none."""
@@ -171,8 +176,8 @@ def regime(raw: Mapping[str, object], *, file: str, digest: str) -> Regime:
     built = Regime(
         key=top.text("key"),
         version=top.text("version"),
-        title=top.text("title"),
-        summary=top.text("summary"),
+        title=top.words("title"),
+        summary=top.words("summary"),
         status=top.choice("status", Status),
         is_internal=top.flag("internal", default=False),
         jurisdiction=top.texts("jurisdiction"),
@@ -195,7 +200,7 @@ def regime(raw: Mapping[str, object], *, file: str, digest: str) -> Regime:
         fields=top.each("field", _field),
         retention=top.each("retention", _retention),
         duties=top.each("duty", _duty),
-        requires_counsel=top.texts("requires_counsel"),
+        requires_counsel=tuple(map(Phrase, top.texts("requires_counsel"))),
         tests=top.each("test", _test),
         file=file,
         digest=digest,
@@ -223,10 +228,10 @@ def _calendar(top: Table) -> str:
 
 def _legal_basis(entry: Table) -> LegalBasis:
     return LegalBasis(
-        entry.text("instrument"),
-        entry.text("article"),
+        entry.words("instrument"),
+        entry.words("article"),
         entry.choice("evidence", Evidence),
-        entry.text("source", ""),
+        entry.words("source", ""),
     )
 
 
@@ -235,7 +240,7 @@ def _applicability(entry: Table) -> Applicability:
         entry.predicate("if"),
         entry.flag("is", default=True),
         entry.day("from"),
-        entry.text("cite"),
+        entry.words("cite"),
         entry.choice("evidence", Evidence),
     )
 
@@ -244,44 +249,44 @@ def _scope(entry: Table) -> ScopeCondition:
     names = tuple(entry.known("any_of", name) for name in entry.texts("any_of"))
     if not names:
         raise entry.wrong("any_of", "at least one predicate", names)
-    return ScopeCondition(names, entry.flag("is", default=True), entry.text("cite"))
+    return ScopeCondition(names, entry.flag("is", default=True), entry.words("cite"))
 
 
 def _exclusion(entry: Table) -> Exclusion:
-    return Exclusion(entry.predicate("if"), entry.choices("limit_to", Limb), entry.text("cite"))
+    return Exclusion(entry.predicate("if"), entry.choices("limit_to", Limb), entry.words("cite"))
 
 
 def _remark(entry: Table) -> Remark:
     return Remark(
         entry.predicate("if"),
         entry.flag("is", default=True),
-        entry.text("text"),
-        entry.text("cite"),
+        entry.words("text"),
+        entry.words("cite"),
     )
 
 
 def _trigger(entry: Table) -> Trigger:
-    return Trigger(entry.choice("instant", Instant), entry.text("standard"), entry.text("cite"))
+    return Trigger(entry.choice("instant", Instant), entry.words("standard"), entry.words("cite"))
 
 
 def _limb(entry: Table) -> LimbDefinition:
     return LimbDefinition(
         entry.choice("id", Limb),
-        entry.text("title"),
-        entry.text("definition"),
-        entry.text("cite"),
+        entry.words("title"),
+        entry.words("definition"),
+        entry.words("cite"),
     )
 
 
 def _stage(entry: Table) -> Stage:
     return Stage(
         id=entry.choice("id", StageId),
-        title=entry.text("title"),
+        title=entry.words("title"),
         rules=entry.each("rule", _rule),
         recipient=entry.text("recipient", "") or None,
         only_if=_optional_predicate(entry, "only_if"),
         repeats_until=_optional_instant(entry, "repeats_until"),
-        soft_duty=entry.text("soft_duty", ""),
+        soft_duty=entry.words("soft_duty", ""),
         accepts_incomplete=entry.flag("accepts_incomplete", default=False),
         late_rule=entry.choice("late_rule", LateRule, LateRule.NONE),
         no_relief_for=tuple(_entities(entry, "no_relief_for")),
@@ -294,7 +299,7 @@ def _rule(entry: Table) -> Rule:
         anchor=_anchor(entry),
         period=_period(entry, kind),
         kind=kind,
-        cite=entry.text("cite"),
+        cite=entry.words("cite"),
         limbs=entry.choices("limbs", Limb),
         entities=tuple(_entities(entry, "entities")),
         when=tuple(_when(entry)),
@@ -353,9 +358,9 @@ def _optional_instant(entry: Table, field: str) -> Instant | None:
 def _recipient(entry: Table) -> Recipient:
     return Recipient(
         entry.text("id"),
-        entry.text("name"),
-        entry.text("routing"),
-        entry.text("channel"),
+        entry.words("name"),
+        entry.words("routing"),
+        entry.words("channel"),
         entry.choice("evidence", Evidence),
     )
 
@@ -363,8 +368,8 @@ def _recipient(entry: Table) -> Recipient:
 def _field(entry: Table) -> RequiredField:
     return RequiredField(
         entry.text("id"),
-        entry.text("label"),
-        entry.text("cite"),
+        entry.words("label"),
+        entry.words("cite"),
         entry.text("source"),
         entry.choices("stages", StageId),
     )
@@ -375,13 +380,13 @@ def _retention(entry: Table) -> Retention:
         entry.text("record"),
         entry.text("period"),
         entry.text("from"),
-        entry.text("cite"),
+        entry.words("cite"),
         entry.choice("evidence", Evidence),
     )
 
 
 def _duty(entry: Table) -> StandingDuty:
-    return StandingDuty(entry.text("id"), entry.text("text"), entry.text("cite"))
+    return StandingDuty(entry.text("id"), entry.words("text"), entry.words("cite"))
 
 
 def _test(entry: Table) -> GoldenCase:

@@ -1,12 +1,14 @@
 """What a regime is: an immutable, versioned document about who must tell whom, what and by when.
 
-These are values only; `reading` builds them from TOML and refuses what does not fit.
+These are values only; `reading` builds them from TOML and refuses what does not fit. What is
+meant for people is a `Phrase`; a `str` is a name that programs use.
 """
 
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from compliance.phrase import Phrase, listed
 from compliance.regimes.counting import Kind, Period
 from compliance.regimes.vocabulary import Instant, Limb, StageId
 
@@ -57,10 +59,10 @@ class LateRule(StrEnum):
 class LegalBasis:
     """An instrument and the place in it."""
 
-    instrument: str
-    article: str
+    instrument: Phrase
+    article: Phrase
     evidence: Evidence
-    source: str
+    source: Phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class Applicability:
     predicate: str
     expected: bool
     starts_on: date
-    cite: str
+    cite: Phrase
     evidence: Evidence
 
 
@@ -80,7 +82,7 @@ class ScopeCondition:
 
     any_of: tuple[str, ...]
     expected: bool
-    cite: str
+    cite: Phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class Exclusion:
 
     predicate: str
     limit_to: tuple[Limb, ...]
-    cite: str
+    cite: Phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +100,8 @@ class Remark:
 
     predicate: str
     expected: bool
-    text: str
-    cite: str
+    text: Phrase
+    cite: Phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +109,8 @@ class Trigger:
     """The instant that starts the clock; of several, the earliest recorded one."""
 
     instant: Instant
-    standard: str
-    cite: str
+    standard: Phrase
+    cite: Phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +118,9 @@ class LimbDefinition:
     """A limb as this regime understands it, in our own words."""
 
     id: Limb
-    title: str
-    definition: str
-    cite: str
+    title: Phrase
+    definition: Phrase
+    cite: Phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,7 @@ class Rule:
     period: Period | None
     """None: a duty without a number, such as "without delay"."""
     kind: Kind
-    cite: str
+    cite: Phrase
     limbs: tuple[Limb, ...]
     entities: tuple[str, ...]
     when: tuple[tuple[str, bool], ...]
@@ -161,20 +163,20 @@ class Stage:
     """One report a regime asks for."""
 
     id: StageId
-    title: str
+    title: Phrase
     rules: tuple[Rule, ...]
     recipient: str | None
     only_if: str | None
     repeats_until: Instant | None
-    soft_duty: str
+    soft_duty: Phrase
     accepts_incomplete: bool
     late_rule: LateRule
     no_relief_for: tuple[str, ...]
 
     @property
-    def cite(self) -> str:
+    def cite(self) -> Phrase:
         """Every place the stage rests on, each once."""
-        return "; ".join(dict.fromkeys(rule.cite for rule in self.rules))
+        return listed(dict.fromkeys(rule.cite for rule in self.rules), "; ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +184,14 @@ class Recipient:
     """Who receives a report, and by which door."""
 
     id: str
-    name: str
-    routing: str
-    channel: str
+    name: Phrase
+    routing: Phrase
+    channel: Phrase
     evidence: Evidence
+
+
+LATE_REASONS = "report.late_reasons"
+"""The source of a field that the law asks for only when the report comes late: why it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,10 +199,15 @@ class RequiredField:
     """Something the report must say, the article that asks for it, where our records hold it."""
 
     id: str
-    label: str
-    cite: str
+    label: Phrase
+    cite: Phrase
     source: str
     stages: tuple[StageId, ...]
+
+    @property
+    def is_only_if_late(self) -> bool:
+        """Asked for only once the stage's legal limit has passed."""
+        return self.source == LATE_REASONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +217,7 @@ class Retention:
     record_class: str
     min_period: str
     counted_from: str
-    cite: str
+    cite: Phrase
     evidence: Evidence
 
 
@@ -215,8 +226,8 @@ class StandingDuty:
     """A duty without a clock of its own."""
 
     id: str
-    text: str
-    cite: str
+    text: Phrase
+    cite: Phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,8 +246,8 @@ class Regime:
 
     key: str
     version: str
-    title: str
-    summary: str
+    title: Phrase
+    summary: Phrase
     status: Status
     is_internal: bool
     jurisdiction: tuple[str, ...]
@@ -259,7 +270,7 @@ class Regime:
     fields: tuple[RequiredField, ...]
     retention: tuple[Retention, ...]
     duties: tuple[StandingDuty, ...]
-    requires_counsel: tuple[str, ...]
+    requires_counsel: tuple[Phrase, ...]
     tests: tuple[GoldenCase, ...]
     file: str
     digest: str

@@ -6,6 +6,8 @@ A name that is not here is a mistake in a pack or in the facts, and both say so 
 from enum import StrEnum
 from typing import NamedTuple
 
+from compliance.phrase import Phrase
+
 
 class Instant(StrEnum):
     """A point in time that a person records about an incident."""
@@ -38,6 +40,20 @@ class Limb(StrEnum):
     UNANTICIPATED_DETERIORATION = "unanticipated_deterioration"
 
 
+LIMBS: dict[Limb, Phrase] = {
+    Limb.DEATH: Phrase("death"),
+    Limb.HEALTH: Phrase("health"),
+    Limb.RIGHTS: Phrase("rights"),
+    Limb.PROPERTY_ENVIRONMENT: Phrase("property environment"),
+    Limb.CRITICAL_INFRASTRUCTURE: Phrase("critical infrastructure"),
+    Limb.WIDESPREAD_INFRINGEMENT: Phrase("widespread infringement"),
+    Limb.CYBER_BREACH: Phrase("cyber breach"),
+    Limb.SERIOUS_PUBLIC_HEALTH_THREAT: Phrase("serious public health threat"),
+    Limb.UNANTICIPATED_DETERIORATION: Phrase("unanticipated deterioration"),
+}
+"""The limbs in words, as the traces name them."""
+
+
 class StageId(StrEnum):
     """The name of a report that a regime asks for."""
 
@@ -52,185 +68,228 @@ class StageId(StrEnum):
     FINAL = "final"
 
 
-ENTITIES = frozenset(
-    {
-        "provider",
-        "deployer",
-        "gpai_provider",
-        "frontier_developer",
-        "controller",
-        "processor",
-        "manufacturer",
-        "financial_entity",
-        "credit_institution",
-        "central_counterparty",
-        "trading_venue",
-        "nis2_entity",
-        "payment_institution",
-        "electronic_money_institution",
-        "account_information_service_provider",
-        "investment_firm",
-        "crypto_asset_service_provider",
-        "central_securities_depository",
-        "trade_repository",
-        "fund_manager",
-        "management_company",
-        "data_reporting_service_provider",
-        "insurance_undertaking",
-        "reinsurance_undertaking",
-        "insurance_intermediary",
-        "pension_institution",
-        "credit_rating_agency",
-        "benchmark_administrator",
-        "crowdfunding_service_provider",
-        "securitisation_repository",
-        "non_bank",
-        "trust_service_provider",
-        "essential_entity",
-        "important_entity",
-        "other",
-    }
-)
-"""Kinds of organisation; some counting rules grant or refuse a relief by them."""
+ENTITIES: dict[str, Phrase] = {
+    "provider": Phrase("provider"),
+    "deployer": Phrase("deployer"),
+    "gpai_provider": Phrase("GPAI provider"),
+    "frontier_developer": Phrase("frontier developer"),
+    "controller": Phrase("controller"),
+    "processor": Phrase("processor"),
+    "manufacturer": Phrase("manufacturer"),
+    "financial_entity": Phrase("financial entity"),
+    "credit_institution": Phrase("credit institution"),
+    "central_counterparty": Phrase("central counterparty"),
+    "trading_venue": Phrase("trading venue"),
+    "nis2_entity": Phrase("NIS2 entity"),
+    "payment_institution": Phrase("payment institution"),
+    "electronic_money_institution": Phrase("electronic money institution"),
+    "account_information_service_provider": Phrase("account information service provider"),
+    "investment_firm": Phrase("investment firm"),
+    "crypto_asset_service_provider": Phrase("crypto asset service provider"),
+    "central_securities_depository": Phrase("central securities depository"),
+    "trade_repository": Phrase("trade repository"),
+    "fund_manager": Phrase("fund manager"),
+    "management_company": Phrase("management company"),
+    "data_reporting_service_provider": Phrase("data reporting service provider"),
+    "insurance_undertaking": Phrase("insurance undertaking"),
+    "reinsurance_undertaking": Phrase("reinsurance undertaking"),
+    "insurance_intermediary": Phrase("insurance intermediary"),
+    "pension_institution": Phrase("pension institution"),
+    "credit_rating_agency": Phrase("credit rating agency"),
+    "benchmark_administrator": Phrase("benchmark administrator"),
+    "crowdfunding_service_provider": Phrase("crowdfunding service provider"),
+    "securitisation_repository": Phrase("securitisation repository"),
+    "non_bank": Phrase("non-bank"),
+    "trust_service_provider": Phrase("trust service provider"),
+    "essential_entity": Phrase("essential entity"),
+    "important_entity": Phrase("important entity"),
+    "other": Phrase("other"),
+}
+"""Kinds of organisation in words; some counting rules grant or refuse a relief by them."""
 
 
 class Predicate(NamedTuple):
     """A yes-or-no fact about the organisation, the model, the system or the incident."""
 
-    says: str
+    says: Phrase
     """The sentence when it is true."""
-    denies: str
+    denies: Phrase
     """The sentence when it is false."""
 
 
 PREDICATES: dict[str, Predicate] = {
     "serious_incident": Predicate(
-        "The incident was classified as serious.",
-        "The incident was not classified as serious.",
+        Phrase("The incident was classified as serious."),
+        Phrase("The incident was not classified as serious."),
     ),
     "provider": Predicate(
-        "The organisation is the provider of the AI system.",
-        "The organisation is not the provider of the AI system.",
+        Phrase("The organisation is the provider of the AI system."),
+        Phrase("The organisation is not the provider of the AI system."),
     ),
     "deployer": Predicate(
-        "The organisation is the deployer of the AI system.",
-        "The organisation is not the deployer of the AI system.",
+        Phrase("The organisation is the deployer of the AI system."),
+        Phrase("The organisation is not the deployer of the AI system."),
     ),
     "eu_market": Predicate(
-        "The system or model is placed on the Union market or used in the Union.",
-        "The system or model is neither placed on the Union market nor used in the Union.",
+        Phrase("The system or model is placed on the Union market or used in the Union."),
+        Phrase("The system or model is neither placed on the Union market nor used in the Union."),
     ),
     "annex_iii": Predicate(
-        "The system is high-risk because its use is listed in Annex III.",
-        "The use of the system is not listed in Annex III.",
+        Phrase("The system is high-risk because its use is listed in Annex III."),
+        Phrase("The use of the system is not listed in Annex III."),
     ),
     "annex_i": Predicate(
-        "The system is high-risk as, or as a safety component of, a product under Annex I.",
-        "The system is neither a product under Annex I nor a safety component of one.",
+        Phrase("The system is high-risk as, or as a safety component of, a product under Annex I."),
+        Phrase("The system is neither a product under Annex I nor a safety component of one."),
     ),
     "equivalent_union_reporting": Predicate(
-        "Union law already lays an equivalent reporting duty on the provider.",
-        "No equivalent Union reporting duty applies to the provider.",
+        Phrase("Union law already lays an equivalent reporting duty on the provider."),
+        Phrase("No equivalent Union reporting duty applies to the provider."),
     ),
     "mdr_ivdr_device": Predicate(
-        "The system is, or is a safety component of, a medical or in vitro diagnostic device.",
-        "The system is not a medical or in vitro diagnostic device.",
+        Phrase(
+            "The system is, or is a safety component of, a medical or in vitro diagnostic device."
+        ),
+        Phrase("The system is not a medical or in vitro diagnostic device."),
     ),
     "gpai_systemic_risk_provider": Predicate(
-        "The organisation provides a general-purpose AI model with systemic risk.",
-        "The organisation provides no general-purpose AI model with systemic risk.",
+        Phrase("The organisation provides a general-purpose AI model with systemic risk."),
+        Phrase("The organisation provides no general-purpose AI model with systemic risk."),
     ),
     "code_signatory": Predicate(
-        "The organisation signed the Safety and Security chapter of the Code of Practice.",
-        "The organisation did not sign the Safety and Security chapter of the Code of Practice.",
+        Phrase("The organisation signed the Safety and Security chapter of the Code of Practice."),
+        Phrase(
+            "The organisation did not sign the Safety and Security chapter of the Code of Practice."
+        ),
     ),
     "legacy_gpai_model": Predicate(
-        "The model was placed on the market before 2 August 2025.",
-        "The model was placed on the market on or after 2 August 2025.",
+        Phrase("The model was placed on the market before 2 August 2025."),
+        Phrase("The model was placed on the market on or after 2 August 2025."),
     ),
     "systemic_risk_threshold": Predicate(
-        "The model meets, or is known to be about to meet, the systemic-risk condition.",
-        "The model does not meet the systemic-risk condition and is not known to be about to.",
+        Phrase("The model meets, or is known to be about to meet, the systemic-risk condition."),
+        Phrase(
+            "The model does not meet the systemic-risk condition and is not known to be about to."
+        ),
     ),
     "frontier_developer": Predicate(
-        "The organisation trained a frontier model (more than 10^26 operations).",
-        "The organisation trained no frontier model (more than 10^26 operations).",
+        Phrase("The organisation trained a frontier model (more than 10^26 operations)."),
+        Phrase("The organisation trained no frontier model (more than 10^26 operations)."),
     ),
     "critical_safety_incident": Predicate(
-        "The incident is a critical safety incident of a frontier model.",
-        "The incident is not a critical safety incident of a frontier model.",
+        Phrase("The incident is a critical safety incident of a frontier model."),
+        Phrase("The incident is not a critical safety incident of a frontier model."),
     ),
     "imminent_risk": Predicate(
-        "The incident poses an imminent risk of death or serious physical injury.",
-        "The incident poses no imminent risk of death or serious physical injury.",
+        Phrase("The incident poses an imminent risk of death or serious physical injury."),
+        Phrase("The incident poses no imminent risk of death or serious physical injury."),
     ),
     "ny_nexus": Predicate(
-        "The frontier model is developed, deployed or operated in New York.",
-        "The frontier model is not developed, deployed or operated in New York.",
+        Phrase("The frontier model is developed, deployed or operated in New York."),
+        Phrase("The frontier model is not developed, deployed or operated in New York."),
     ),
     "il_nexus": Predicate(
-        "The frontier developer is within reach of Illinois law.",
-        "The frontier developer is not within reach of Illinois law.",
+        Phrase("The frontier developer is within reach of Illinois law."),
+        Phrase("The frontier developer is not within reach of Illinois law."),
     ),
     "ca_nexus": Predicate(
-        "The frontier developer is within reach of California law.",
-        "The frontier developer is not within reach of California law.",
+        Phrase("The frontier developer is within reach of California law."),
+        Phrase("The frontier developer is not within reach of California law."),
     ),
     "personal_data_breach": Predicate(
-        "Personal data were destroyed, lost, altered, disclosed or accessed without authority.",
-        "No personal data were destroyed, lost, altered, disclosed or accessed.",
+        Phrase(
+            "Personal data were destroyed, lost, altered, disclosed or accessed without authority."
+        ),
+        Phrase("No personal data were destroyed, lost, altered, disclosed or accessed."),
     ),
     "controller": Predicate(
-        "The organisation decides purposes and means of the processing (controller).",
-        "The organisation is not the controller of the personal data concerned.",
+        Phrase("The organisation decides purposes and means of the processing (controller)."),
+        Phrase("The organisation is not the controller of the personal data concerned."),
     ),
     "eu_personal_data": Predicate(
-        "The processing is subject to the EU GDPR.",
-        "The processing is not subject to the EU GDPR.",
+        Phrase("The processing is subject to the EU GDPR."),
+        Phrase("The processing is not subject to the EU GDPR."),
     ),
     "uk_personal_data": Predicate(
-        "The processing is subject to the UK GDPR.",
-        "The processing is not subject to the UK GDPR.",
+        Phrase("The processing is subject to the UK GDPR."),
+        Phrase("The processing is not subject to the UK GDPR."),
     ),
     "risk_unlikely": Predicate(
-        "The breach is unlikely to result in a risk to the rights of natural persons.",
-        "A risk to the rights of natural persons cannot be ruled out.",
+        Phrase("The breach is unlikely to result in a risk to the rights of natural persons."),
+        Phrase("A risk to the rights of natural persons cannot be ruled out."),
     ),
     "nis2_entity_in_scope": Predicate(
-        "The organisation is an essential or important entity under NIS2.",
-        "The organisation is neither an essential nor an important entity under NIS2.",
+        Phrase("The organisation is an essential or important entity under NIS2."),
+        Phrase("The organisation is neither an essential nor an important entity under NIS2."),
     ),
     "significant_incident": Predicate(
-        "The incident is significant in the sense of NIS2.",
-        "The incident is not significant in the sense of NIS2.",
+        Phrase("The incident is significant in the sense of NIS2."),
+        Phrase("The incident is not significant in the sense of NIS2."),
     ),
     "incident_ongoing": Predicate(
-        "The incident is still being handled when the final report would fall due.",
-        "The incident is no longer ongoing.",
+        Phrase("The incident is still being handled when the final report would fall due."),
+        Phrase("The incident is no longer ongoing."),
     ),
     "financial_entity": Predicate(
-        "The organisation is a financial entity under DORA.",
-        "The organisation is not a financial entity under DORA.",
+        Phrase("The organisation is a financial entity under DORA."),
+        Phrase("The organisation is not a financial entity under DORA."),
     ),
     "major_ict_incident": Predicate(
-        "The incident was classified as a major ICT-related incident.",
-        "The incident was not classified as a major ICT-related incident.",
+        Phrase("The incident was classified as a major ICT-related incident."),
+        Phrase("The incident was not classified as a major ICT-related incident."),
     ),
     "product_manufacturer": Predicate(
-        "The organisation manufactures a product with digital elements that is affected.",
-        "The organisation manufactures no affected product with digital elements.",
+        Phrase("The organisation manufactures a product with digital elements that is affected."),
+        Phrase("The organisation manufactures no affected product with digital elements."),
     ),
     "actively_exploited_vulnerability": Predicate(
-        "A vulnerability in the product is being actively exploited.",
-        "No vulnerability in the product is known to be actively exploited.",
+        Phrase("A vulnerability in the product is being actively exploited."),
+        Phrase("No vulnerability in the product is known to be actively exploited."),
     ),
     "severe_product_incident": Predicate(
-        "The incident severely affects the security of the product.",
-        "The incident does not severely affect the security of the product.",
+        Phrase("The incident severely affects the security of the product."),
+        Phrase("The incident does not severely affect the security of the product."),
     ),
     "device_manufacturer": Predicate(
-        "The organisation manufactures a medical device that is concerned.",
-        "The organisation manufactures no medical device that is concerned.",
+        Phrase("The organisation manufactures a medical device that is concerned."),
+        Phrase("The organisation manufactures no medical device that is concerned."),
     ),
 }
 """Every predicate, with the sentence for yes and the sentence for no."""
+
+OF_ORGANISATION = frozenset(
+    {
+        "gpai_systemic_risk_provider",
+        "code_signatory",
+        "frontier_developer",
+        "ca_nexus",
+        "il_nexus",
+        "ny_nexus",
+        "nis2_entity_in_scope",
+        "financial_entity",
+    }
+)
+"""Predicates that are settled for a legal entity, whatever its systems."""
+
+OF_SYSTEM = frozenset(
+    {
+        "provider",
+        "deployer",
+        "eu_market",
+        "annex_iii",
+        "annex_i",
+        "equivalent_union_reporting",
+        "mdr_ivdr_device",
+        "legacy_gpai_model",
+        "systemic_risk_threshold",
+        "controller",
+        "eu_personal_data",
+        "uk_personal_data",
+        "product_manufacturer",
+        "device_manufacturer",
+    }
+)
+"""Predicates that are settled for a system before anything has happened."""
+
+OF_INCIDENT = frozenset(PREDICATES) - OF_ORGANISATION - OF_SYSTEM
+"""Predicates that only an incident brings; whoever classifies it answers them."""

@@ -16,6 +16,7 @@ from zoneinfo import available_timezones
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from compliance.actors import Actor, ActorKind, require, system
 from compliance.audit.log import Recorded, record
@@ -62,7 +63,9 @@ def set_roles(person: User, roles: Iterable[Role], *, by: Actor) -> None:
     """Replace somebody's roles; never one's own."""
     require(by, Permission.ACCOUNT_MANAGE)
     if by.user_id == person.pk:
-        raise NotAllowed("Nobody changes their own roles; ask another person who manages accounts.")
+        raise NotAllowed(
+            _("Nobody changes their own roles; ask another person who manages accounts.")
+        )
     before = sorted(person.roles.values_list("role", flat=True))
     after = sorted(Role(role).value for role in roles)
     person.roles.all().delete()
@@ -81,11 +84,17 @@ def prefer(person: User, *, zone: str | None = None, theme: str | None = None, b
         ValueError: no such zone or theme.
     """
     if by.user_id != person.pk:
-        raise NotAllowed("Everybody sets their own zone and theme.")
+        raise NotAllowed(_("Everybody sets their own zone and theme."))
     if zone is not None and zone not in available_timezones():
-        raise ValueError(f"“{zone[:60]}” is not an IANA zone; expected one such as Europe/Berlin.")
+        raise ValueError(
+            _("“%(zone)s” is not an IANA zone; expected one such as Europe/Berlin.")
+            % {"zone": zone[:60]}
+        )
     if theme is not None and theme not in THEMES:
-        raise ValueError(f"“{theme[:20]}” is not a theme; expected one of {', '.join(THEMES)}.")
+        raise ValueError(
+            _("“%(theme)s” is not a theme; expected one of %(themes)s.")
+            % {"theme": theme[:20], "themes": ", ".join(THEMES)}
+        )
     wanted = {"zone": zone, "theme": theme}
     changed = {k: v for k, v in wanted.items() if v is not None and v != getattr(person, k)}
     if not changed:
@@ -167,9 +176,11 @@ def make_token(
     wanted = {Permission(scope) for scope in scopes}
     if beyond := wanted - TOKEN_SCOPES:
         names = ", ".join(sorted(beyond))
-        raise ValueError(f"A token cannot hold {names}: these need a person.")
+        raise ValueError(
+            _("A token cannot hold %(names)s: these need a person.") % {"names": names}
+        )
     if Permission.EVENT_INGEST in wanted and deployment is None:
-        raise ValueError("A token that sends telemetry must be bound to one deployment.")
+        raise ValueError(_("A token that sends telemetry must be bound to one deployment."))
     body = secrets.token_urlsafe(32)
     text = f"{TOKEN_MARK}{body}_{zlib.crc32(body.encode()):08x}"
     token = ApiToken.objects.create(

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from compliance.actors import Actor, require
 from compliance.audit.advance import advance
@@ -31,7 +32,9 @@ def ask(
 ) -> ApprovalRequest:
     """Ask others to approve exactly this content; an older open request for it becomes void."""
     if by.user_id is None:
-        raise NotAllowed(f"{by.label} is not a person; only a person can ask for approval.")
+        raise NotAllowed(
+            _("%(who)s is not a person; only a person can ask for approval.") % {"who": by.label}
+        )
     void(thing, purpose, by=by)
     asked = ApprovalRequest.objects.create(
         subject=thing.subject,
@@ -72,13 +75,14 @@ def give(request: ApprovalRequest, *, sha256_now: str, by: Actor) -> ApprovalReq
     current = ApprovalRequest.objects.select_for_update().get(pk=request.pk)
     if current.state != "asked":
         raise TransitionRefused(
-            f"This request is {current.state} already; nothing is left to approve."
+            _("This request is %(state)s already; nothing is left to approve.")
+            % {"state": APPROVAL.states[current.state].label}
         )
     if current.expires_at is not None and current.expires_at <= now():
-        raise TransitionRefused("This request has expired; ask for approval again.")
+        raise TransitionRefused(_("This request has expired; ask for approval again."))
     if current.sha256 != sha256_now:
         raise TransitionRefused(
-            "The content changed after approval was asked for; it must be submitted again."
+            _("The content changed after approval was asked for; it must be submitted again.")
         )
     try:
         with transaction.atomic():
@@ -91,7 +95,7 @@ def give(request: ApprovalRequest, *, sha256_now: str, by: Actor) -> ApprovalReq
             )
     except IntegrityError as error:
         raise TransitionRefused(
-            f"{by.label} has approved this already; another person is needed."
+            _("%(who)s has approved this already; another person is needed.") % {"who": by.label}
         ) from error
     n_given = current.approvals.count()
     if n_given >= current.needed:
@@ -137,9 +141,11 @@ def _require_second_person(request: ApprovalRequest, by: Actor) -> int:
     """The key of the person who may answer, or NotAllowed."""
     require(by, Permission(request.permission), request.subject)
     if not by.is_person or by.user_id is None:
-        raise NotAllowed(f"{by.label} is not a person; approval needs a person.")
+        raise NotAllowed(_("%(who)s is not a person; approval needs a person.") % {"who": by.label})
     if by.user_id == request.asked_by_id:
-        raise NotAllowed(f"{by.label} asked for this approval; a second person must give it.")
+        raise NotAllowed(
+            _("%(who)s asked for this approval; a second person must give it.") % {"who": by.label}
+        )
     return by.user_id
 
 

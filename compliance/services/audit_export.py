@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from compliance import lease, queries
 from compliance.actors import Actor, require, system
@@ -138,7 +139,7 @@ def write(out: Path, *, by: Actor, previous: str | None = None) -> Written:
         pass
     head = sequencer.newest()
     if head is None:
-        raise NothingToExport("Nothing is recorded yet; there is no signed head to export.")
+        raise NothingToExport(_("Nothing is recorded yet; there is no signed head to export."))
     with tempfile.TemporaryDirectory(prefix="strata-export-files-") as folder:
         return write_export(
             out,
@@ -164,7 +165,7 @@ def readable_subjects(by: Actor) -> set[UUID]:
 
 @transaction.atomic
 def _record_disclosure(readable: set[UUID], by: Actor) -> None:
-    place = subject.make("disclosure", "Disclosure in an export")
+    place = subject.make("disclosure", _("Disclosure in an export"))
     record("audit.disclose", _Disclosed(place), by=by, n_subjects=len(readable))
 
 

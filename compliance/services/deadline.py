@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from compliance.actors import Actor, system
 from compliance.audit.log import record
@@ -17,7 +18,7 @@ from compliance.models import ClockInstance, Filing, Subject
 from compliance.regimes import engine, load
 from compliance.regimes.facts import Facts
 from compliance.regimes.outcome import Applies, RegimeOutcome, StageOutcome, State, zulu
-from compliance.regimes.schema import Regime, ZoneSource
+from compliance.regimes.schema import Regime, Stage, ZoneSource
 from compliance.services import digest
 
 # A regime that does not apply leaves its reason with the classification and no clock.
@@ -63,7 +64,7 @@ def compute(
             result.append(_keep(subject, about, outcome, stage, before, known, moment, reason, by))
     for gone in standing.values():
         if gone.state != State.NOT_APPLICABLE:
-            _withdraw(gone, moment, reason or "the regime no longer applies to these facts", by)
+            _withdraw(gone, moment, reason or _("the regime no longer applies to these facts"), by)
     standing_for(about.uuid).update(facts=as_json(facts), checked_at=moment)
     return result
 
@@ -144,7 +145,7 @@ def _keep(
         legal_latest=stage.legal_latest,
         target_due=stage.target_due,
         zone=zone_of(regime, facts),
-        trace=list(stage.trace),
+        trace=[line.kept() for line in stage.trace],
         inputs_sha256=inputs,
         computed_at=at,
         reason=reason[:300],
@@ -190,6 +191,26 @@ def _recipient_name(regime: Regime, stage: StageOutcome) -> str:
     return names.get(stage.recipient or "", stage.recipient or "")
 
 
+def stage_title(clock: ClockInstance) -> str:
+    """The stage in the pinned regime's words: a phrase."""
+    stage = _pinned(clock)
+    return stage.title if stage else clock.stage
+
+
+def cite(clock: ClockInstance) -> str:
+    """What the clock rests on, as the pinned regime cites it: a phrase."""
+    stage = _pinned(clock)
+    known = (stage.cite, *(rule.cite for rule in stage.rules)) if stage else ()
+    return next((each for each in known if each == clock.cite), clock.cite)
+
+
+def _pinned(clock: ClockInstance) -> Stage | None:
+    try:
+        return load.get(f"{clock.regime}@{clock.regime_version}").stage(clock.stage)
+    except (KeyError, load.UnknownRegime):
+        return None
+
+
 def _withdraw(gone: ClockInstance, at: datetime, reason: str, by: Actor) -> None:
     fresh = ClockInstance.objects.get(pk=gone.pk)
     fresh.pk = None
@@ -210,6 +231,15 @@ def _withdraw(gone: ClockInstance, at: datetime, reason: str, by: Actor) -> None
         regime=f"{gone.regime}@{gone.regime_version}",
         stage=gone.stage,
     )
+
+
+def is_late(clock: ClockInstance, at: datetime) -> bool:
+    """Past the latest instant that the law can be read to allow; a clock without dates never is."""
+    limit = clock.legal_latest or clock.target_due
+    if limit is None:
+        return False
+    # Hours end with their last instant; days end before the midnight that is stored.
+    return at > limit if clock.nominal is None else at >= limit
 
 
 @transaction.atomic
@@ -262,7 +292,7 @@ def recount_waiting(at: datetime | None = None, *, by: Actor) -> int:
     ).values_list("about_kind", "about_uuid")
     abouts = {About(kind, uuid) for kind, uuid in waiting}
     for about in abouts:
-        recount(about, reason="a day has passed", by=by)
+        recount(about, reason=_("a day has passed"), by=by)
     return len(abouts)
 
 

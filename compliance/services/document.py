@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
+from django.utils import translation
 
 from compliance import lease
 from compliance.actors import Actor, require, system
@@ -61,6 +63,11 @@ def request(
     )
     enqueue(Document.TASK, made.pk, queue=Document.QUEUE)
     return made
+
+
+def in_house_language() -> translation.override:
+    """Papers are frozen in the installation's language, whoever asks for them."""
+    return translation.override(settings.LANGUAGE_CODE)
 
 
 def record_head() -> dict[str, Any]:

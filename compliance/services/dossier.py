@@ -12,13 +12,19 @@ from itertools import islice
 from typing import Any
 
 from django.db import transaction
+from django.utils import translation
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from compliance import queries
 from compliance.actors import Actor
 from compliance.clock import stamp
 from compliance.documents import outline
 from compliance.models import AISystem, BehaviourManifest, Document, Evidence, ModelVersion
+from compliance.phrase import said
 from compliance.services import document, strip
+from compliance.services.evidence import name as _name
+from compliance.states import DEPLOYMENT
 
 Block = dict[str, Any]
 Item = dict[str, Any]
@@ -26,34 +32,106 @@ Item = dict[str, Any]
 MOST_ROWS = 60
 MOST_COLUMNS = 7
 LAYER_TITLES = {
-    1: "Interpretation before deployment",
-    2: "Behaviour in production",
-    3: "Response",
-    4: "The record",
+    1: gettext_lazy("Interpretation before deployment"),
+    2: gettext_lazy("Behaviour in production"),
+    3: gettext_lazy("Response"),
+    4: gettext_lazy("The record"),
 }
 # What a full set of evidence would hold, by layer; what is absent is printed as a gap.
 EXPECTED = {
-    "sae_scan": (1, "Scan with sparse autoencoders"),
-    "suppression": (1, "Test for suppression under evaluation"),
-    "red_team": (1, "Red-team campaign"),
-    "monitoring_readiness": (2, "Monitoring readiness"),
-    "rota": (3, "Rota coverage"),
-    "rollback_drill": (3, "Rollback drill"),
+    "sae_scan": 1,
+    "suppression": 1,
+    "red_team": 1,
+    "monitoring_readiness": 2,
+    "rota": 3,
+    "rollback_drill": 3,
 }
 RECORD = 4
 # What figures are called on paper, where the instrument's own word says too little.
 FIGURES = {
-    "ce_recovered_mean": "Cross-entropy recovered against mean ablation",
-    "ce_recovered_zero": "Cross-entropy recovered against zero ablation",
-    "dead_share": "Share of dead latents",
-    "fvu": "Unexplained share of variance",
-    "fvu_with_massive": "The same with massive tokens",
-    "l0_mean": "Latents active on a token, mean",
-    "l0_median": "Latents active on a token, median",
-    "l0_p95": "Latents active on a token, 95th percentile",
-    "n_tokens": "Tokens read",
+    "baseline": gettext_lazy("Earlier scan"),
+    "blind": gettext_lazy("Blind rules"),
+    "came": gettext_lazy("Came"),
+    "campaign": gettext_lazy("Campaign"),
+    "ce_clean": gettext_lazy("Cross-entropy, untouched"),
+    "ce_mean_ablated": gettext_lazy("Cross-entropy, mean ablation"),
+    "ce_recovered_mean": gettext_lazy("Cross-entropy recovered against mean ablation"),
+    "ce_recovered_zero": gettext_lazy("Cross-entropy recovered against zero ablation"),
+    "ce_sae": gettext_lazy("Cross-entropy, through the autoencoder"),
+    "ce_zero_ablated": gettext_lazy("Cross-entropy, zero ablation"),
+    "checks": gettext_lazy("Checks"),
+    "concern": gettext_lazy("Concern"),
+    "conclusion": gettext_lazy("Conclusion"),
+    "confidence": gettext_lazy("Confidence"),
+    "coverage": gettext_lazy("Coverage"),
+    "criteria": gettext_lazy("Criteria"),
+    "d_z": gettext_lazy("Effect d_z"),
+    "dead_density_bound": gettext_lazy("Bound on the density of dead latents"),
+    "dead_share": gettext_lazy("Share of dead latents"),
+    "deployment": gettext_lazy("Deployment"),
+    "exact": gettext_lazy("Exact"),
+    "expected": gettext_lazy("Expected"),
+    "findings": gettext_lazy("Findings"),
+    "for": gettext_lazy("For"),
+    "frame": gettext_lazy("Frame"),
+    "from": gettext_lazy("From"),
+    "fvu": gettext_lazy("Unexplained share of variance"),
+    "fvu_with_massive": gettext_lazy("The same with massive tokens"),
+    "gaps": gettext_lazy("Gaps"),
+    "highest": gettext_lazy("Highest"),
+    "hit_rate": gettext_lazy("Hit rate"),
+    "key": gettext_lazy("Key"),
+    "l0_mean": gettext_lazy("Latents active on a token, mean"),
+    "l0_median": gettext_lazy("Latents active on a token, median"),
+    "l0_p95": gettext_lazy("Latents active on a token, 95th percentile"),
+    "latents_detected": gettext_lazy("Latents detected"),
+    "mean_difference": gettext_lazy("Mean difference"),
+    "mean_strength": gettext_lazy("Mean strength"),
+    "minimum_detectable_ratio": gettext_lazy("Smallest ratio it could see"),
+    "n_attempts": gettext_lazy("Attempts"),
+    "n_ce_tokens": gettext_lazy("Tokens of the cross-entropy"),
+    "n_excluded": gettext_lazy("Tokens excluded"),
+    "n_findings": gettext_lazy("Number of findings"),
+    "n_flips": gettext_lazy("Flips"),
+    "n_hit": gettext_lazy("Prompts with a hit"),
+    "n_massive": gettext_lazy("Massive tokens"),
+    "n_pairs": gettext_lazy("Pairs"),
+    "n_prompts": gettext_lazy("Prompts"),
+    "n_rules": gettext_lazy("Rules in force"),
+    "n_templates": gettext_lazy("Templates"),
+    "n_tokens": gettext_lazy("Tokens read"),
+    "name": gettext_lazy("Name"),
+    "p": gettext_lazy("p"),
+    "p_bh": gettext_lazy("q (Benjamini-Hochberg)"),
+    "p_max_t": gettext_lazy("p, corrected (max-T)"),
+    "placebo_ratio": gettext_lazy("Rewording alone"),
+    "ratio": gettext_lazy("Ratio"),
+    "ratio_high": gettext_lazy("Ratio, high"),
+    "ratio_low": gettext_lazy("Ratio, low"),
+    "reason": gettext_lazy("Reason"),
+    "scope": gettext_lazy("Scope"),
+    "seconds": gettext_lazy("Seconds"),
+    "sensitivity": gettext_lazy("Sensitivity"),
+    "severities": gettext_lazy("Severities"),
+    "severity": gettext_lazy("Severity"),
+    "status": gettext_lazy("Status"),
+    "summaries": gettext_lazy("Summaries"),
+    "target_says": gettext_lazy("The target says"),
+    "tests": gettext_lazy("Tests"),
+    "title": gettext_lazy("Title"),
+    "to": gettext_lazy("To"),
+    "uuid": gettext_lazy("Identifier"),
+    "verdict": gettext_lazy("Verdict"),
+    "wanted": gettext_lazy("Wanted"),
+    "what": gettext_lazy("What"),
 }
-STATUSES = {"met": "met", "not_met": "not met", "inconclusive": "inconclusive"}
+STATUSES = dict(Evidence.Status.choices)
+ORIGINS = {"manual": gettext_lazy("entered by hand"), "rota": gettext_lazy("the rota")}
+STANDINGS = {
+    "fresh": gettext_lazy("current"),
+    "stale": gettext_lazy("stale: what it rests on has changed"),
+    "expired": gettext_lazy("expired"),
+}
 # Parts of a payload that get a block of their own, or say nothing to a reader.
 APART = {"chart", "criteria", "instrument", "scan", "result_sha256", "campaign", "baseline"}
 
@@ -61,23 +139,34 @@ APART = {"chart", "criteria", "instrument", "scan", "result_sha256", "campaign",
 @transaction.atomic
 def assessment_report(version: ModelVersion, *, by: Actor) -> Document:
     """Freeze what is on record about one version now; a worker prints it."""
+    with document.in_house_language():
+        return _assessment_report(version, by)
+
+
+def _assessment_report(version: ModelVersion, by: Actor) -> Document:
     newest = queries.newest_evidence(version)
     sections = [_version_section(version), _manifest_section(version)]
     for layer in LAYER_TITLES:
         sections.append(_layer_section(str(len(sections) + 1), layer, newest))
     sections.append(_limits_section(str(len(sections) + 1), newest))
-    return _request("assessment_report", "Assessment report", version, sections, newest, by)
+    return _request("assessment_report", _("Assessment report"), version, sections, newest, by)
 
 
 @transaction.atomic
 def annex_iv(version: ModelVersion, *, by: Actor) -> Document:
     """Freeze the technical documentation under the Annex's letters, gaps included."""
+    with document.in_house_language():
+        return _annex_iv(version, by)
+
+
+def _annex_iv(version: ModelVersion, by: Actor) -> Document:
     newest = queries.newest_evidence(version)
     sections = []
     for section in outline.annex_iv():
         items = [_point(point, version, newest) for point in section.points]
-        sections.append({"id": section.id, "title": section.title, "lead": "", "items": items})
-    return _request("annex_iv", "Technical documentation", version, sections, newest, by)
+        title = said(section.title, translation)
+        sections.append({"id": section.id, "title": title, "lead": "", "items": items})
+    return _request("annex_iv", _("Technical documentation"), version, sections, newest, by)
 
 
 def _request(
@@ -130,44 +219,56 @@ def _request(
 def _facts(version: ModelVersion) -> list[dict[str, Any]]:
     system = version.model.system
     rows = [
-        ("System", f"{system.name} ({system.reference})"),
-        ("Provider", f"{system.entity.name}, {system.entity.country}"),
-        ("Risk class", system.get_risk_class_display()),
-        ("Role under the AI Act", system.get_eu_role_display()),
-        ("Model version", str(version)),
+        (_("System"), f"{system.name} ({system.reference})"),
+        (_("Provider"), f"{system.entity.name}, {system.entity.country}"),
+        (_("Risk class"), system.get_risk_class_display()),
+        (_("Role under the AI Act"), system.get_eu_role_display()),
+        (_("Model version"), str(version)),
     ]
     facts: list[dict[str, Any]] = [{"label": label, "value": value} for label, value in rows]
-    return [*facts, {"label": "Weights", "value": f"sha256 {version.weights_sha256}", "mono": True}]
+    return [
+        *facts,
+        {"label": _("Weights"), "value": f"sha256 {version.weights_sha256}", "mono": True},
+    ]
 
 
 def _answer(newest: Mapping[str, Evidence]) -> str:
     """One sentence a minister can read; it claims no more than was shown."""
     if not newest:
-        return "Nothing has been examined yet. This paper states what is on record and what is not."
-    counts = [
-        (sum(each.status == status for each in newest.values()), words)
-        for status, words in (
-            ("met", "met the stated criteria"),
-            ("not_met", "did not"),
-            ("inconclusive", "came to no conclusion"),
+        return _(
+            "Nothing has been examined yet. This paper states what is on record and what is not."
         )
-    ]
-    said = "; ".join(f"{n} {words}" for n, words in counts if n)
-    return f"Of {len(newest)} examinations on record, {said}."
+    n_met, n_not_met, n_open = (
+        sum(each.status == status for each in newest.values()) for status in Evidence.Status
+    )
+    parts = (
+        (n_met, ngettext("%(n)s met the stated criteria", "%(n)s met the stated criteria", n_met)),
+        (n_not_met, ngettext("%(n)s did not", "%(n)s did not", n_not_met)),
+        (n_open, ngettext("%(n)s came to no conclusion", "%(n)s came to no conclusion", n_open)),
+    )
+    return ngettext(
+        "Of %(n)s examination on record, %(counts)s.",
+        "Of %(n)s examinations on record, %(counts)s.",
+        len(newest),
+    ) % {"n": len(newest), "counts": "; ".join(words % {"n": n} for n, words in parts if n)}
 
 
 def _points(newest: Mapping[str, Evidence], gaps: list[dict[str, Any]]) -> list[str]:
     points = [each.summary for each in newest.values() if each.status == "not_met"]
     points += [
-        f"{_name(each.what)} is {queries.freshness(each)}: it rests on what has changed or run out."
+        _("%(name)s no longer stands: what it rests on has changed or run out.")
+        % {"name": _name(each.what)}
         for each in newest.values()
         if queries.freshness(each) != "fresh"
     ]
     points.append(
-        "A criterion that is met means: nothing was found at the sensitivity stated here."
+        _("A criterion that is met means: nothing was found at the sensitivity stated here.")
     )
     if gaps:
-        points.append(f"Points without anything on record: {len(gaps)}. They are listed as gaps.")
+        points.append(
+            _("Points without anything on record: %(n)s. They are listed as gaps.")
+            % {"n": len(gaps)}
+        )
     return points
 
 
@@ -192,32 +293,40 @@ def _version_section(version: ModelVersion) -> dict[str, Any]:
     system = version.model.system
     items = [
         _item(
-            "1.1", "Intended purpose", _text(system.intended_purpose, _by(system)), mark="attested"
+            "1.1",
+            _("Intended purpose"),
+            _text(system.intended_purpose, _by(system)),
+            mark="attested",
         ),
-        _item("1.2", "How the version came to be", _text(version.origin), mark="attested"),
-        _item("1.3", "Its files", _files(version), mark="measured"),
-        _item("1.4", "Where it serves", _deployments(version), mark="attested"),
+        _item("1.2", _("How the version came to be"), _text(version.origin), mark="attested"),
+        _item("1.3", _("Its files"), _files(version), mark="measured"),
+        _item("1.4", _("Where it serves"), _deployments(version), mark="attested"),
     ]
-    lead = f"{version} of {system.name}, registered {stamp(version.registered_at)[:10]}."
-    return {"id": "1", "title": "What was assessed", "lead": lead, "items": items}
+    lead = _("%(version)s of %(system)s, registered %(day)s.") % {
+        "version": version,
+        "system": system.name,
+        "day": stamp(version.registered_at)[:10],
+    }
+    return {"id": "1", "title": _("What was assessed"), "lead": lead, "items": items}
 
 
 def _by(system: AISystem) -> str:
-    return f"Stated by {system.entity.name}" + (f", {system.owner.name}" if system.owner else "")
+    who = f"{system.entity.name}, {system.owner.name}" if system.owner else system.entity.name
+    return _("Stated by %(who)s") % {"who": who}
 
 
 def _files(version: ModelVersion) -> list[Block]:
     rows = [[f.path, f"{f.size:,}", f.sha256] for f in version.files.order_by("path")]
-    return _table("Files of this version", ["Path", "Bytes", "SHA-256"], rows)
+    return _table(_("Files of this version"), [_("Path"), _("Bytes"), "SHA-256"], rows)
 
 
 def _deployments(version: ModelVersion) -> list[Block]:
     rows = [
-        [d.key, d.get_environment_display(), d.state] for d in version.deployments.order_by("key")
+        [d.key, d.get_environment_display(), str(DEPLOYMENT.states[d.state].label)]
+        for d in version.deployments.order_by("key")
     ]
-    return _table(
-        "Deployments that declare this version", ["Deployment", "Environment", "State"], rows
-    )
+    heads = [_("Deployment"), _("Environment"), _("State")]
+    return _table(_("Deployments that declare this version"), heads, rows)
 
 
 def _table(caption: str, heads: list[str], rows: list[list[str]]) -> list[Block]:
@@ -238,9 +347,9 @@ def _table(caption: str, heads: list[str], rows: list[list[str]]) -> list[Block]
 
 def _manifest_section(version: ModelVersion) -> dict[str, Any]:
     manifest = _manifest(version)
-    items = [_item("2.1", "Declared behaviour", _declared(manifest), mark="attested")]
-    lead = "What the version is declared to do is the yardstick of what it is seen to do."
-    return {"id": "2", "title": "Behaviour manifest", "lead": lead, "items": items}
+    items = [_item("2.1", _("Declared behaviour"), _declared(manifest), mark="attested")]
+    lead = _("What the version is declared to do is the yardstick of what it is seen to do.")
+    return {"id": "2", "title": _("Behaviour manifest"), "lead": lead, "items": items}
 
 
 def _manifest(version: ModelVersion) -> BehaviourManifest | None:
@@ -252,15 +361,17 @@ def _declared(manifest: BehaviourManifest | None) -> list[Block]:
     if manifest is None:
         return []
     rows = [
-        ["Tools", ", ".join(manifest.tools) or "none"],
-        ["Tools that carry data out", ", ".join(manifest.external_tools) or "none"],
-        ["Data scopes", ", ".join(manifest.data_scopes) or "none"],
-        ["System prompts (SHA-256)", ", ".join(manifest.prompt_sha256s) or "any"],
+        [_("Tools"), ", ".join(manifest.tools) or _("none")],
+        [_("Tools that carry data out"), ", ".join(manifest.external_tools) or _("none")],
+        [_("Data scopes"), ", ".join(manifest.data_scopes) or _("none")],
+        [_("System prompts (SHA-256)"), ", ".join(manifest.prompt_sha256s) or _("any")],
     ]
     rows += [
-        [f"At most an hour: {tool}", str(rate)] for tool, rate in sorted(manifest.rates.items())
+        [_("At most an hour: %(tool)s") % {"tool": tool}, str(rate)]
+        for tool, rate in sorted(manifest.rates.items())
     ]
-    source = f"Manifest {manifest.number}, sha256 {manifest.sha256}"
+    source = _("Manifest %(number)s") % {"number": manifest.number}
+    source = f"{source}, sha256 {manifest.sha256}"
     return [{"type": "facts", "rows": rows, "source": source}]
 
 
@@ -269,13 +380,14 @@ def _layer_section(number: str, layer: int, newest: Mapping[str, Evidence]) -> d
     items = [_evidence_item(f"{number}.{n}", each) for n, each in enumerate(found, start=1)]
     if layer == RECORD:
         items.append(
-            _item(f"{number}.{len(items) + 1}", "The signed log", _head(), mark="measured")
+            _item(f"{number}.{len(items) + 1}", _("The signed log"), _head(), mark="measured")
         )
-    for what, (expected, title) in EXPECTED.items():
+    asks = _("an examination of this kind, attested for this version")
+    for what, expected in EXPECTED.items():
         if expected == layer and what not in newest:
-            asks = "an examination of this kind, attested for this version"
-            items.append(_item(f"{number}.{len(items) + 1}", title, [], mark="missing", asks=asks))
-    return {"id": number, "title": LAYER_TITLES[layer], "lead": "", "items": items}
+            id_ = f"{number}.{len(items) + 1}"
+            items.append(_item(id_, _name(what), [], mark="missing", asks=asks))
+    return {"id": number, "title": str(LAYER_TITLES[layer]), "lead": "", "items": items}
 
 
 def _head() -> list[Block]:
@@ -284,15 +396,11 @@ def _head() -> list[Block]:
     if not head["size"]:
         return []
     rows = [
-        ["Entries signed", f"{head['size']:,}"],
-        ["Root", head["root"]],
-        ["Signed", head["signed_at"]],
+        [_("Entries signed"), f"{head['size']:,}"],
+        [_("Root"), head["root"]],
+        [_("Signed"), head["signed_at"]],
     ]
     return [{"type": "facts", "rows": rows}]
-
-
-def _name(what: str) -> str:
-    return EXPECTED[what][1] if what in EXPECTED else what.replace("_", " ").capitalize()
 
 
 def _evidence_item(id_: str, found: Evidence) -> Item:
@@ -313,16 +421,15 @@ def evidence_blocks(found: Evidence) -> list[Block]:
 
 
 def _origin(found: Evidence) -> Block:
-    who = found.attested_by.name if found.attested_by else "the installation"
+    who = found.attested_by.name if found.attested_by else _("the installation")
+    attested = {"who": who, "at": f"{stamp(found.collected_at)[:16]}Z"}
+    until = f"{stamp(found.valid_until)[:16]}Z" if found.valid_until else _("no end stated")
     rows = [
-        ["Attested", f"by {who}, {stamp(found.collected_at)[:16]}Z"],
-        [
-            "Valid until",
-            f"{stamp(found.valid_until)[:16]}Z" if found.valid_until else "no end stated",
-        ],
-        ["Standing", queries.freshness(found)],
-        ["Source", found.source],
-        ["Evidence", f"{found.uuid}, sha256 {found.sha256}"],
+        [_("Attested"), _("by %(who)s, %(at)s") % attested],
+        [_("Valid until"), until],
+        [_("Standing"), str(STANDINGS[queries.freshness(found)])],
+        [_("Source"), str(ORIGINS.get(found.source, found.source))],
+        [_("Evidence"), f"{found.uuid}, sha256 {found.sha256}"],
     ]
     return {"type": "facts", "rows": rows}
 
@@ -338,7 +445,7 @@ def _chart(carried: Any) -> list[Block]:
 
 def _part(name: str, value: Any) -> list[Block]:
     """One part of a payload: a table for rows, facts for a record, nothing for what is empty."""
-    caption = name.replace("_", " ").capitalize()
+    caption = _figure(name)
     if isinstance(value, list) and value and all(isinstance(row, Mapping) for row in value):
         return _rows(caption, value)
     if isinstance(value, Mapping) and value:
@@ -350,7 +457,7 @@ def _part(name: str, value: Any) -> list[Block]:
         if len(nested) == len(value):
             return _rows(caption, nested)
         rows = [[_figure(key), _plain(each)] for key, each in value.items()]
-        return _table(caption, ["Figure", "Value"], rows)
+        return _table(caption, [_("Figure"), _("Value")], rows)
     if isinstance(value, list) and value:
         return [{"type": "facts", "rows": [[caption, ", ".join(map(_plain, value))]]}]
     if isinstance(value, str | int) and str(value):
@@ -367,16 +474,17 @@ def _rows(caption: str, rows: list[Any]) -> list[Block]:
 def _plain(value: Any) -> str:
     """A value as a reader wants it: long decimals cut to four digits, yes and no in words."""
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return _("yes") if value else _("no")
     if value in STATUSES:
-        return STATUSES[value]
+        return str(STATUSES[value])
     if isinstance(value, str) and _is_decimal(value):
         return f"{float(value):.4g}"
     return str(value)
 
 
 def _figure(key: object) -> str:
-    return FIGURES.get(str(key), str(key).replace("_", " ").capitalize())
+    """A figure in words; one that nobody named here stands as its instrument calls it."""
+    return str(FIGURES.get(str(key), str(key).replace("_", " ").capitalize()))
 
 
 def _is_decimal(text: str) -> bool:
@@ -393,7 +501,7 @@ def _limits_section(number: str, newest: Mapping[str, Evidence]) -> dict[str, An
     items.append(
         _item(
             f"{number}.1",
-            "What the autoencoder fails to rebuild",
+            _("What the autoencoder fails to rebuild"),
             _part("coverage", coverage),
             mark="measured",
         )
@@ -404,13 +512,13 @@ def _limits_section(number: str, newest: Mapping[str, Evidence]) -> dict[str, An
     items.append(
         _item(
             f"{number}.2",
-            "The smallest difference that would have been seen",
+            _("The smallest difference that would have been seen"),
             _part("sensitivity", seen),
             mark="measured",
         )
     )
-    lead = "A result without findings says only what these figures allow."
-    return {"id": number, "title": "What could have been missed", "lead": lead, "items": items}
+    lead = _("A result without findings says only what these figures allow.")
+    return {"id": number, "title": _("What could have been missed"), "lead": lead, "items": items}
 
 
 Source = Callable[[ModelVersion, Mapping[str, Evidence]], tuple[list[Block], str]]
@@ -419,37 +527,44 @@ Source = Callable[[ModelVersion, Mapping[str, Evidence]], tuple[list[Block], str
 def _point(point: outline.Point, version: ModelVersion, newest: Mapping[str, Evidence]) -> Item:
     """One letter: what the records hold, what a person stated for it, or a gap."""
     stated = version.model.system.facts.get("annex_iv", {}).get(point.id, "")
+    cite = _("Annex IV, %(point)s") % {"point": point.id}
     blocks, mark = SOURCES[point.id](version, newest) if point.id in SOURCES else ([], "missing")
     if stated:
         blocks = [*blocks, *_text(str(stated), _by(version.model.system))]
         mark = mark if mark == "measured" else "attested"
-    title = point.title
+    title = said(point.title, translation)
     if (
         point.id == "1(f)"
         and not blocks
         and version.model.system.risk_class != AISystem.RiskClass.HIGH_ANNEX_I
     ):
         blocks = _text(
-            "The system is not a component of a product under Annex I.", _by(version.model.system)
+            _("The system is not a component of a product under Annex I."),
+            _by(version.model.system),
         )
         return _item(
             point.id,
             title,
             blocks,
             mark="attested",
-            cite=f"Annex IV, {point.id}",
+            cite=cite,
             not_applies="yes",
         )
-    return _item(point.id, title, blocks, mark=mark, cite=f"Annex IV, {point.id}", asks=point.asks)
+    asks = said(point.asks, translation)
+    return _item(point.id, title, blocks, mark=mark, cite=cite, asks=asks)
 
 
-def _purpose(version: ModelVersion, _: Mapping[str, Evidence]) -> tuple[list[Block], str]:
+def _purpose(version: ModelVersion, _newest: Mapping[str, Evidence]) -> tuple[list[Block], str]:
     system = version.model.system
-    earlier = f"follows {version.previous}" if version.previous else "is the first on record"
+    earlier = (
+        _("It follows %(version)s.") % {"version": version.previous}
+        if version.previous
+        else _("It is the first on record.")
+    )
     rows = [
-        ["Provider", f"{system.entity.name}, {system.entity.country}"],
-        ["Version", f"{version}, sha256 {version.weights_sha256}"],
-        ["Relation to earlier versions", f"It {earlier}."],
+        [_("Provider"), f"{system.entity.name}, {system.entity.country}"],
+        [_("Version"), f"{version}, sha256 {version.weights_sha256}"],
+        [_("Relation to earlier versions"), earlier],
     ]
     return [
         *_text(system.intended_purpose, _by(system)),
@@ -465,9 +580,9 @@ def _forms(version: ModelVersion, _: Mapping[str, Evidence]) -> tuple[list[Block
     return _deployments(version), "attested"
 
 
-def _making(version: ModelVersion, _: Mapping[str, Evidence]) -> tuple[list[Block], str]:
+def _making(version: ModelVersion, _newest: Mapping[str, Evidence]) -> tuple[list[Block], str]:
     model = version.model
-    rows = [[k, v] for k, v in (("Base model", model.base), ("Licence", model.licence)) if v]
+    rows = [[k, v] for k, v in ((_("Base model"), model.base), (_("Licence"), model.licence)) if v]
     facts: list[Block] = [{"type": "facts", "rows": rows}] if rows else []
     return [*_text(version.origin), *facts], "attested"
 
@@ -500,25 +615,24 @@ def _limits(_: ModelVersion, newest: Mapping[str, Evidence]) -> tuple[list[Block
     return blocks, "measured"
 
 
-def _criteria(_: ModelVersion, newest: Mapping[str, Evidence]) -> tuple[list[Block], str]:
+def _criteria(_version: ModelVersion, newest: Mapping[str, Evidence]) -> tuple[list[Block], str]:
     rows = [
         [_name(each.what), _plain(check.get("what", "")), _plain(check.get("expected", ""))]
         for each in newest.values()
         for check in each.payload.get("checks", [])
         if isinstance(check, Mapping)
     ]
-    return _table(
-        "Criteria settled before the examination", ["Examination", "Figure", "Criterion"], rows
-    ), "measured"
+    heads = [_("Examination"), _("Figure"), _("Criterion")]
+    return _table(_("Criteria settled before the examination"), heads, rows), "measured"
 
 
-def _changes(version: ModelVersion, _: Mapping[str, Evidence]) -> tuple[list[Block], str]:
+def _changes(version: ModelVersion, _newest: Mapping[str, Evidence]) -> tuple[list[Block], str]:
     rows = [
         [str(each), stamp(each.registered_at)[:10], each.origin, each.weights_sha256]
         for each in islice(_lineage(version), MOST_ROWS)
     ]
-    heads = ["Version", "Registered", "How it came to be", "SHA-256"]
-    return _table("Versions, newest first", heads, rows), "measured"
+    heads = [_("Version"), _("Registered"), _("How it came to be"), "SHA-256"]
+    return _table(_("Versions, newest first"), heads, rows), "measured"
 
 
 def _lineage(version: ModelVersion | None) -> Iterator[ModelVersion]:

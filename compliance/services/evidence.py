@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext_lazy as _
 
 from compliance.actors import Actor, require
 from compliance.audit.log import record
@@ -14,6 +15,23 @@ from compliance.clock import now
 from compliance.models import Evidence, ModelVersion
 from compliance.permissions import Permission
 from compliance.services import digest
+
+NAMES = {
+    "sae_scan": _("Scan with sparse autoencoders"),
+    "suppression": _("Test for suppression under evaluation"),
+    "red_team": _("Red-team campaign"),
+    "independent_review": _("Independent review"),
+    "benchmark": _("Benchmark result"),
+    "monitoring_readiness": _("Monitoring readiness"),
+    "rota": _("Rota coverage"),
+    "rollback_drill": _("Rollback drill"),
+    "technical_documentation": _("Technical documentation reviewed"),
+}
+
+
+def name(what: str) -> str:
+    """A kind of evidence in words; one that nobody named here stands as it was attested."""
+    return str(NAMES.get(what, what.replace("_", " ").capitalize()))
 
 
 @transaction.atomic

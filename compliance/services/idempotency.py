@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from compliance.models import IdempotencyKey
 
@@ -49,5 +50,5 @@ def _known(caller: UUID, key: str, request_sha256: str) -> Answer | None:
     if row is None:
         return None
     if row.request_sha256 != request_sha256:
-        raise KeyReused("This Idempotency-Key was used for another request; choose a new one.")
+        raise KeyReused(_("This Idempotency-Key was used for another request; choose a new one."))
     return row.status, row.body

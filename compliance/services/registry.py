@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from compliance.actors import Actor, require
 from compliance.audit.advance import advance
@@ -25,7 +26,7 @@ from compliance.models import (
     ServingRecord,
 )
 from compliance.permissions import Permission
-from compliance.services import digest, subject
+from compliance.services import digest, fact, subject
 from compliance.states import DEPLOYMENT, VERSION
 
 CHUNK = 1 << 20
@@ -53,6 +54,7 @@ def register_entity(
     entity = LegalEntity.objects.create(
         subject=subject.make("entity", name), name=name, country=country, facts=dict(facts or {})
     )
+    fact.begin(entity, by=by)
     record("entity.register", entity, by=by, words={"name": name}, country=country)
     return entity
 
@@ -86,6 +88,7 @@ def register_system(
         facts=dict(facts or {}),
         owner_id=owner_id or by.user_id,
     )
+    fact.begin(system, by=by)
     record(
         "system.register",
         system,
@@ -113,6 +116,7 @@ def register_model(
     model = AIModel.objects.create(
         system=system, name=name, base=base, licence=licence, facts=dict(facts or {})
     )
+    fact.begin(model, by=by)
     record("model.register", model, by=by, words={"name": name})
     return model
 
@@ -134,20 +138,27 @@ def read_folder(folder: Path, report: Callable[[int], None] | None = None) -> li
     """
     if not folder.is_dir():
         raise RegistryError(
-            f"{folder} is not a folder; give the folder that holds the model's files."
+            _("%(folder)s is not a folder; give the folder that holds the model's files.")
+            % {"folder": folder}
         )
     found = []
     for path in sorted(p for p in folder.rglob("*") if p.is_symlink() or p.is_file()):
         name = path.relative_to(folder).as_posix()
         if path.is_symlink():
-            raise RegistryError(f"{name} is a link; put the file itself into the folder.")
+            raise RegistryError(
+                _("%(name)s is a link; put the file itself into the folder.") % {"name": name}
+            )
         if path.suffix.lower() in REFUSED_ENDINGS:
             raise RegistryError(
-                f"{name} can hold code that runs when it is read; convert it to safetensors."
+                _("%(name)s can hold code that runs when it is read; convert it to safetensors.")
+                % {"name": name}
             )
         found.append(_digest_file(path, name, report))
     if not found:
-        raise RegistryError(f"{folder} holds no files; expected safetensors, config and tokenizer.")
+        raise RegistryError(
+            _("%(folder)s holds no files; expected safetensors, config and tokenizer.")
+            % {"folder": folder}
+        )
     return found
 
 
@@ -317,7 +328,8 @@ def declare_serving(deployment: Deployment, version: ModelVersion, *, by: Actor)
     require(by, Permission.DEPLOYMENT_MANAGE, deployment.subject)
     if deployment.state != "active":
         raise TransitionRefused(
-            f"{deployment.key} is {deployment.state}; only an active deployment serves."
+            _("%(key)s is %(state)s; only an active deployment serves.")
+            % {"key": deployment.key, "state": DEPLOYMENT.states[deployment.state].label}
         )
     deployment.serves = version
     deployment.save(update_fields=["serves"])

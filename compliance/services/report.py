@@ -13,14 +13,17 @@ from enum import StrEnum
 from typing import Any
 
 from django.db import transaction
+from django.utils import translation
+from django.utils.translation import gettext as _
 
+from compliance import phrase
 from compliance.actors import Actor, require
 from compliance.audit.advance import advance
 from compliance.audit.log import record
 from compliance.clock import now, stamp
 from compliance.hostile import clean
 from compliance.machines import TransitionRefused
-from compliance.models import ApprovalRequest, ClockInstance, Document, Report, Revision
+from compliance.models import ApprovalRequest, ClockInstance, Document, Filing, Report, Revision
 from compliance.permissions import NotAllowed, Permission
 from compliance.regimes import load
 from compliance.regimes.schema import Regime, RequiredField
@@ -46,6 +49,8 @@ class FieldStatus(StrEnum):
     UNKNOWN = "unknown"
     NOT_APPLICABLE = "not_applicable"
     MISSING = "missing"
+    NOT_NEEDED = "not_needed"
+    """Nobody said, and nobody need: reasons for a delay that there is not. Never stored."""
 
 
 @dataclass(frozen=True)
@@ -96,15 +101,13 @@ def start_due(about: Any, incident_facts: IncidentFacts, *, by: Actor) -> list[R
 def start(about: Any, clock: ClockInstance, *, incident_facts: IncidentFacts, by: Actor) -> Report:
     """Draft one stage's report from the records. The regime's version and digest are pinned."""
     if by.user_id is None:
-        raise NotAllowed(f"{by.label} is not a person; a report is a person's.")
+        raise NotAllowed(_("%(who)s is not a person; a report is a person's.") % {"who": by.label})
     regime = load.get(f"{clock.regime}@{clock.regime_version}")
     begun = Report.objects.create(
         subject=clock.subject,
         about_kind=about.kind,
         about_uuid=about.uuid,
-        title=f"{regime.title}: {_stage_title(regime, clock.stage)} · {incident_facts.reference}"[
-            :300
-        ],
+        title=_title(regime, clock.stage, incident_facts.reference)[:300],
         regime=clock.regime,
         regime_version=clock.regime_version,
         regime_sha256=clock.regime_sha256,
@@ -129,14 +132,39 @@ def start(about: Any, clock: ClockInstance, *, incident_facts: IncidentFacts, by
     return begun
 
 
+def _title(regime: Regime, stage: str, reference: str) -> str:
+    with document.in_house_language():
+        return f"{_in_words(regime.title)}: {_stage_title(regime, stage)} · {reference}"
+
+
 def _stage_title(regime: Regime, stage: str) -> str:
-    return next((s.title for s in regime.stages if str(s.id) == stage), stage)
+    return _in_words(next((s.title for s in regime.stages if str(s.id) == stage), stage))
+
+
+def stage_title(report: Report) -> str:
+    """The stage in the pinned regime's words: a phrase."""
+    return next(
+        (s.title for s in _regime(report).stages if str(s.id) == report.stage), report.stage
+    )
+
+
+def regime_title(report: Report) -> str:
+    """The pinned regime's title: a phrase."""
+    return _regime(report).title
+
+
+def _regime(report: Report) -> Regime:
+    return load.get(f"{report.regime}@{report.regime_version}")
+
+
+def _in_words(words: object) -> str:
+    """A phrase, or a text of a pack, in the language that is active."""
+    return phrase.said(words, translation)
 
 
 def fields_of(report: Report) -> tuple[RequiredField, ...]:
     """What the pinned regime asks of this stage."""
-    regime = load.get(f"{report.regime}@{report.regime_version}")
-    return regime.fields_for(report.stage)  # type: ignore[arg-type]  # stages are stored as text
+    return _regime(report).fields_for(report.stage)  # type: ignore[arg-type]  # stages are stored as text
 
 
 def prefilled(fields: tuple[RequiredField, ...], facts: IncidentFacts) -> dict[str, dict[str, str]]:
@@ -168,13 +196,60 @@ def newest(report: Report) -> Revision:
 
 
 def missing(report: Report) -> list[RequiredField]:
-    """Fields that nobody has answered, nor stated to be unknown or not to apply."""
-    answered = newest(report).fields
-    return [
-        f
-        for f in fields_of(report)
-        if answered.get(f.id, {}).get("status", FieldStatus.MISSING) == FieldStatus.MISSING
-    ]
+    """Fields that nobody has answered, nor stated to be unknown or not to apply.
+
+    Reasons for a delay are among them only once the stage's legal limit has passed.
+    """
+    return [f for f, said in answers(report) if said["status"] == FieldStatus.MISSING]
+
+
+def answers(report: Report) -> list[tuple[RequiredField, dict[str, str]]]:
+    """Each field that the stage asks for, with what is said of it as of now."""
+    said = newest(report).fields
+    late = is_late(report)
+    return [(f, _as_of_now(f, said.get(f.id, {}), late=late)) for f in fields_of(report)]
+
+
+def _as_of_now(asked: RequiredField, said: Mapping[str, str], *, late: bool) -> dict[str, str]:
+    answer = {**_answer(None), **said}
+    if answer["status"] == FieldStatus.UNKNOWN:
+        # A person stands behind "unknown"; early revisions marked it as missing.
+        return answer | {"mark": Mark.ATTESTED.value}
+    if answer["status"] == FieldStatus.MISSING and asked.is_only_if_late and not late:
+        return answer | {"status": FieldStatus.NOT_NEEDED.value, "mark": ""}
+    return answer
+
+
+def limit(report: Report) -> datetime | None:
+    """The latest instant at which this stage can be argued to be in time, if it counts."""
+    clock = _standing_clock(report)
+    return (clock.legal_latest or clock.target_due) if clock else None
+
+
+def is_late(report: Report) -> bool:
+    """Past the stage's legal limit, by when it first reached its recipient, or else by now."""
+    clock = _standing_clock(report)
+    if clock is None:
+        return False
+    return deadline.is_late(clock, _first_sent(report) or now())
+
+
+def _standing_clock(report: Report) -> ClockInstance | None:
+    clocks: Any = deadline.standing_for(report.about_uuid)
+    found: ClockInstance | None = clocks.filter(regime=report.regime, stage=report.stage).first()
+    return found
+
+
+def _first_sent(report: Report) -> datetime | None:
+    """When this stage first went out and was acknowledged: a correction is not a delay."""
+    acknowledged = Filing.objects.filter(
+        report__about_uuid=report.about_uuid,
+        report__regime=report.regime,
+        report__stage=report.stage,
+        state="acknowledged",
+        sent_at__isnull=False,
+    )
+    return acknowledged.order_by("sent_at").values_list("sent_at", flat=True).first()
 
 
 @transaction.atomic
@@ -186,7 +261,10 @@ def refill(report: Report, facts: IncidentFacts, *, by: Actor) -> Revision:
     """
     require(by, Permission.REPORT_DRAFT, report.subject)
     if report.state != "drafting":
-        raise TransitionRefused(f"The report is {report.state}; reopen it before changing it.")
+        raise TransitionRefused(
+            _("The report is not being drafted (%(state)s); reopen it before changing it.")
+            % {"state": REPORT.states[report.state].label}
+        )
     standing = newest(report)
     fields = dict(standing.fields)
     for name, answer in prefilled(fields_of(report), facts).items():
@@ -212,10 +290,16 @@ def revise(report: Report, answers: Mapping[str, Mapping[str, str]], *, by: Acto
     """
     require(by, Permission.REPORT_DRAFT, report.subject)
     if report.state != "drafting":
-        raise TransitionRefused(f"The report is {report.state}; reopen it before changing it.")
+        raise TransitionRefused(
+            _("The report is not being drafted (%(state)s); reopen it before changing it.")
+            % {"state": REPORT.states[report.state].label}
+        )
     asked = {f.id for f in fields_of(report)}
     if unasked := set(answers) - asked:
-        raise ValueError(f"{', '.join(sorted(unasked))}: this regime does not ask for that.")
+        raise ValueError(
+            _("%(names)s: this regime does not ask for that.")
+            % {"names": ", ".join(sorted(unasked))}
+        )
     merged = dict(newest(report).fields)
     for name, answer in answers.items():
         merged[name] = _stated(name, merged.get(name, {}), answer, by)
@@ -237,11 +321,19 @@ def _stated(
     if (value or why) and all(before.get(key, "") == each for key, each in said.items()):
         return dict(before)
     if status in {FieldStatus.UNKNOWN, FieldStatus.NOT_APPLICABLE} and not why:
-        raise ValueError(f"{name}: say why it is {status.value.replace('_', ' ')}.")
+        raise ValueError(_("%(name)s: say why, beside the statement.") % {"name": name})
     if status is FieldStatus.VALUE and not value:
         status = FieldStatus.MISSING
-    mark = Mark.MISSING if status in {FieldStatus.MISSING, FieldStatus.UNKNOWN} else Mark.ATTESTED
-    return {"value": value, "status": status, "mark": mark, "source": by.label, "why": why}
+    if status is FieldStatus.MISSING:
+        return _answer(None)
+    return {
+        "value": value,
+        "status": status,
+        "mark": Mark.ATTESTED,
+        "source": by.label,
+        "why": why,
+        "at": stamp(now()),
+    }
 
 
 def _tidy(text: str) -> str:
@@ -292,10 +384,13 @@ def current_sha256(report: Report) -> str:
 @transaction.atomic
 def submit(report: Report, *, by: Actor) -> ApprovalRequest:
     """Ask a second person. Fields still open are refused by name: state them as unknown, with why."""
-    if lacking := missing(report):
-        names = "; ".join(f"{f.label} ({f.cite})" for f in lacking)
+    if names := _lacking(report):
         raise TransitionRefused(
-            f"Not answered yet: {names}. Answer, or state as unknown or not applicable with the reason."
+            _(
+                "Not answered yet: %(names)s. Answer, or state as unknown or not applicable with"
+                " the reason."
+            )
+            % {"names": names}
         )
     advance(report, REPORT, "submit", by=by, sha256=current_sha256(report))
     return approval.ask(
@@ -308,6 +403,10 @@ def submit(report: Report, *, by: Actor) -> ApprovalRequest:
     )
 
 
+def _lacking(report: Report) -> str:
+    return "; ".join(f"{_in_words(f.label)} ({_in_words(f.cite)})" for f in missing(report))
+
+
 def waiting(report: Report) -> ApprovalRequest | None:
     """The open approval request, if there is one."""
     return ApprovalRequest.objects.filter(
@@ -317,11 +416,24 @@ def waiting(report: Report) -> ApprovalRequest | None:
 
 @transaction.atomic
 def approve(report: Report, *, by: Actor) -> Document:
-    """The second pair of eyes says yes to exactly this revision; a worker then renders the paper."""
+    """The second pair of eyes says yes to exactly this revision; a worker then renders the paper.
+
+    Raises:
+        TransitionRefused: nobody asked, or the legal limit passed while it waited and the reasons
+            for the delay are not given.
+    """
     asked = waiting(report)
     if asked is None:
         raise TransitionRefused(
-            "Nobody asked for approval of this report; it must be submitted first."
+            _("Nobody asked for approval of this report; it must be submitted first.")
+        )
+    if names := _lacking(report):
+        raise TransitionRefused(
+            _(
+                "The legal limit passed while this report waited. It must now also say: %(names)s."
+                " Return it for changes."
+            )
+            % {"names": names}
         )
     sha256 = current_sha256(report)
     advance(report, REPORT, "approve", by=by, changes={"approved_sha256": sha256}, sha256=sha256)
@@ -339,11 +451,13 @@ def approve(report: Report, *, by: Actor) -> Document:
 
 def content(report: Report) -> dict[str, Any]:
     """The machine-readable twin: everything the paper says, in one structure."""
-    regime = load.get(f"{report.regime}@{report.regime_version}")
+    with document.in_house_language():
+        return _content(report)
+
+
+def _content(report: Report) -> dict[str, Any]:
+    regime = _regime(report)
     revision = newest(report)
-    clock = ClockInstance.objects.filter(
-        about_uuid=report.about_uuid, regime=report.regime, stage=report.stage, replaced_by=None
-    ).first()
     approvals = ApprovalRequest.objects.filter(thing_uuid=report.uuid, purpose=PURPOSE).last()
     return {
         "kind": "incident_report",
@@ -353,27 +467,27 @@ def content(report: Report) -> dict[str, Any]:
         "regime": {
             "reference": f"{report.regime}@{report.regime_version}",
             "sha256": report.regime_sha256,
-            "title": regime.title,
+            "title": _in_words(regime.title),
             "internal": regime.is_internal,
             "status": str(regime.status),
-            "requires_counsel": list(regime.requires_counsel),
+            "requires_counsel": [_in_words(each) for each in regime.requires_counsel],
         },
         "stage": report.stage,
         "stage_title": _stage_title(regime, report.stage),
-        "recipient": report.recipient,
+        "recipient": _in_words(report.recipient),
         "about": f"{report.about_kind}:{report.about_uuid}",
         "revision": revision.number,
         "revision_sha256": revision.sha256,
-        "clock": _clock(clock),
+        "clock": _clock(_standing_clock(report)),
         "fields": [
             {
                 "id": f.id,
-                "label": f.label,
-                "cite": "" if regime.is_internal else f.cite,
+                "label": _in_words(f.label),
+                "cite": "" if regime.is_internal else _in_words(f.cite),
                 "source_name": f.source,
-                **revision.fields.get(f.id, {}),
+                **said,
             }
-            for f in fields_of(report)
+            for f, said in answers(report)
         ],
         "drafted_by": report.drafted_by.name,
         "approved_by": [a.person.name for a in approvals.approvals.all()] if approvals else [],
@@ -391,8 +505,8 @@ def _clock(clock: ClockInstance | None) -> dict[str, Any]:
         "target_due": _iso(clock.target_due),
         "legal_latest": _iso(clock.legal_latest),
         "zone": clock.zone,
-        "cite": clock.cite,
-        "trace": list(clock.trace),
+        "cite": _in_words(deadline.cite(clock)),
+        "trace": [_in_words(line) for line in clock.trace],
     }
 
 
@@ -453,7 +567,7 @@ def supersede(report: Report, *, by: Actor, note: str) -> Report:
     old = newest(report)
     advance(report, REPORT, "supersede", by=by, note=note)
     if by.user_id is None:
-        raise NotAllowed(f"{by.label} is not a person; a report is a person's.")
+        raise NotAllowed(_("%(who)s is not a person; a report is a person's.") % {"who": by.label})
     begun = Report.objects.create(
         subject=report.subject,
         about_kind=report.about_kind,
@@ -484,7 +598,8 @@ def supersede(report: Report, *, by: Actor, note: str) -> Report:
 def met_by_receipt(report: Report, *, at: datetime, by: Actor) -> None:
     """The report reached its recipient: its clock stops, and what counts from it begins."""
     about = deadline.About(report.about_kind, report.about_uuid)
-    deadline.recount(about, reason=f"{report.title}: receipt received", by=by)
+    reason = _("%(report)s: receipt received") % {"report": report.title}
+    deadline.recount(about, reason=reason, by=by)
     for clock in deadline.standing_for(report.about_uuid).filter(
         regime=report.regime, stage=report.stage
     ):

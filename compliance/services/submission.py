@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
 
 from compliance import lease
 from compliance.actors import Actor, require, system
@@ -90,11 +90,13 @@ def file(
     """
     require(by, Permission.REPORT_FILE, report.subject)
     if by.user_id is None:
-        raise NotAllowed(f"{by.label} is not a person; a person files.")
+        raise NotAllowed(_("%(who)s is not a person; a person files.") % {"who": by.label})
     if report.approved_sha256 != reports.current_sha256(report):
-        raise TransitionRefused("The report changed after it was approved; submit it again.")
+        raise TransitionRefused(_("The report changed after it was approved; submit it again."))
     if report.pdf is None or report.twin is None:
-        raise TransitionRefused("The paper is still being rendered; file it when the PDF is there.")
+        raise TransitionRefused(
+            _("The paper is still being rendered; file it when the PDF is there.")
+        )
     advance(report, REPORT, "file", by=by, sha256=report.approved_sha256)
     filing = Filing.objects.create(
         report=report,
@@ -121,7 +123,7 @@ def package(filing: Filing) -> FilingPackage:
     """The bytes that go out."""
     report = filing.report
     if report.pdf is None or report.twin is None:
-        raise TransitionRefused(f"Report {report.uuid} has no paper to send.")
+        raise TransitionRefused(_("Report %(uuid)s has no paper to send.") % {"uuid": report.uuid})
     return FilingPackage(
         filing=filing.uuid,
         recipient=report.recipient or "internal",
@@ -192,8 +194,9 @@ def _judge(filing: Filing, attempt: FilingAttempt, answer: Outcome) -> None:
                 _move(filing, "reject", answer.reason)
                 advance(filing.report, REPORT, "rejected", by=CLERK, note=answer.reason)
         case HandOver():
-            _ended(attempt, "by hand", "to be handed over by a person")
-            _move(filing, "give_up", "This way needs a person: hand it over and enter the receipt.")
+            _ended(attempt, "by hand", _("to be handed over by a person"))
+            why = _("This way needs a person: hand it over and enter the receipt.")
+            _move(filing, "give_up", why)
 
 
 @transaction.atomic

@@ -11,19 +11,20 @@ from datetime import timedelta
 from django.apps import apps
 from django.conf import settings
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
 
 from compliance import lease
 from compliance.actors import system
 from compliance.audit.advance import advance
 from compliance.clock import now
 from compliance.machines import TransitionRefused
-from compliance.models import LeasedWork, Schedule, WorkerBeat
+from compliance.models import LeasedWork, Leg, Schedule, WorkerBeat
 from compliance.queue import enqueue
 
 log = logging.getLogger(__name__)
 KEEPER = system("keeper")
 AGAIN = timedelta(seconds=15)
-MOST_BELLS = 200
+MOST_TAKEN = 200
 FORGOTTEN = timedelta(days=1)
 LONGEST_WHAT = 40
 
@@ -42,14 +43,20 @@ def ring_waiting() -> int:
     """Ring again for rows that wait; rows at the end of their tries are given up aloud."""
     rung = 0
     for model in kinds_of_work():
-        due = Q(next_try_at=None) | Q(next_try_at__lte=now())
-        waiting = _rows(model, model.WAITING).filter(due)
-        for row in waiting.order_by("pk")[:MOST_BELLS]:
-            if row.attempts >= model.MOST_ATTEMPTS and _may(row, "give_up"):
-                _move(row, "give_up", f"gave up after {row.attempts} attempts")
-                continue
-            enqueue(model.TASK, row.pk, queue=model.QUEUE)
-            rung += 1
+        for leg in model.legs():
+            rung += _ring_leg(model, leg)
+    return rung
+
+
+def _ring_leg(model: type[LeasedWork], leg: Leg) -> int:
+    due = Q(next_try_at=None) | Q(next_try_at__lte=now())
+    rung = 0
+    for row in _rows(model, leg.waiting).filter(due).order_by("pk")[: model.MOST_BELLS]:
+        if row.attempts >= model.MOST_ATTEMPTS and _may(row, "give_up"):
+            _move(row, "give_up", _("gave up after %(n)s attempts") % {"n": row.attempts})
+            continue
+        enqueue(leg.task, row.pk, queue=model.QUEUE)
+        rung += 1
     return rung
 
 
@@ -57,10 +64,11 @@ def take_back_lapsed() -> int:
     """Rows whose worker stopped beating go back to waiting, under a new fence when claimed."""
     taken = 0
     for model in kinds_of_work():
-        lapsed = _rows(model, model.RUNNING).filter(lease_until__lt=now())
-        for row in lapsed[:MOST_BELLS]:
+        held = Q(state__in=[leg.running for leg in model.legs()])
+        lapsed = model._default_manager.filter(held, lease_until__lt=now())  # noqa: SLF001
+        for row in lapsed[:MOST_TAKEN]:
             verb = "give_up" if row.attempts >= model.MOST_ATTEMPTS else "requeue"
-            _move(row, verb, f"the lease of {row.lease_owner} ran out")
+            _move(row, verb, _("the lease of %(owner)s ran out") % {"owner": row.lease_owner})
             taken += 1
     return taken
 

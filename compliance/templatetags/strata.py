@@ -19,6 +19,8 @@ from django.utils.translation import gettext_lazy as _
 
 from compliance import clock, hostile
 from compliance.permissions import Permission
+from compliance.services import evidence
+from compliance.views import shown
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -136,6 +138,24 @@ def url_if(url_name: str) -> str:
 def safe_text(value: object, cap: int = 2000) -> str:
     """Text from outside, printable and at most `cap` characters long; the template escapes it."""
     return "" if value is None else hostile.clean(str(value), int(cap))
+
+
+@register.filter
+def said(words: object) -> str:
+    """A phrase, or a text of the house's own data files, in the reader's language."""
+    return shown.said(words)
+
+
+@register.filter
+def kind_name(kind: str) -> str:
+    """A kind of thing in words."""
+    return shown.kind_name(kind)
+
+
+@register.filter
+def evidence_name(what: str) -> str:
+    """A kind of evidence in words."""
+    return evidence.name(what)
 
 
 @register.filter

@@ -119,7 +119,7 @@ def _facts(found: ApprovalRequest) -> list[shown.Fact]:
     return [
         shown.Fact(
             _("About"),
-            found.thing_kind.replace("_", " "),
+            shown.kind_name(found.thing_kind),
             url=shown.page_of(found.thing_kind, found.thing_uuid),
         ),
         shown.Fact(_("Content, SHA-256"), found.sha256, "digest"),

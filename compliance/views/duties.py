@@ -14,6 +14,7 @@ from compliance.actors import require
 from compliance.permissions import Permission
 from compliance.regimes import load
 from compliance.regimes.schema import Evidence, Status
+from compliance.services import deadline
 from compliance.states import REPORT
 from compliance.views import shown
 from compliance.views.form_page import Crumb
@@ -125,7 +126,7 @@ def all_shown(clocks: Iterable[ClockInstance], who: Actor) -> list[Shown]:
 def show(clock: ClockInstance, report: Report | None) -> Shown:
     """One clock: its card says which incident, and how far its report is."""
     state = shown.badge(REPORT, report.state) if report else None
-    title = stage_title(clock)
+    title = shown.said(deadline.stage_title(clock))
     card = shown.clock_card(clock)
     card["title"] = f"{clock.subject.label}: {title}"
     if report and state:
@@ -137,14 +138,6 @@ def show(clock: ClockInstance, report: Report | None) -> Shown:
         card["note"] = _now("No report is begun.")
     about = shown.page_of(clock.about_kind, clock.about_uuid)
     return Shown(clock, card, title, about, report, state)
-
-
-def stage_title(clock: ClockInstance) -> str:
-    """The stage in the pinned regime's words."""
-    try:
-        return load.get(f"{clock.regime}@{clock.regime_version}").stage(clock.stage).title
-    except (KeyError, load.UnknownRegime):
-        return clock.stage
 
 
 @require_safe
@@ -161,7 +154,7 @@ def clock(request: HttpRequest, uuid: UUID) -> HttpResponse:
     context = {
         "row": row,
         "clock": found,
-        "history": history.order_by("-pk"),
+        "history": [(each, shown.STATE_WORDS[each.state]) for each in history.order_by("-pk")],
         "facts": _clock_facts(found),
         "crumbs": [Crumb(_("Duties"), shown.url("compliance:duties")), Crumb(row.stage_title)],
         "nav_current": "compliance:duties",
@@ -172,11 +165,14 @@ def clock(request: HttpRequest, uuid: UUID) -> HttpResponse:
 def _clock_facts(found: ClockInstance) -> list[shown.Fact]:
     return [
         shown.Fact(
-            _("Regime"), found.regime_title, "text", shown.url("compliance:regime", found.regime)
+            _("Regime"),
+            shown.said(found.regime_title),
+            "text",
+            shown.url("compliance:regime", found.regime),
         ),
         shown.Fact(_("Pinned version"), f"{found.regime}@{found.regime_version}"),
         shown.Fact(_("Digest of the rule"), found.regime_sha256, "digest"),
-        shown.Fact(_("Recipient"), found.recipient),
+        shown.Fact(_("Recipient"), shown.said(found.recipient)),
         shown.Fact(_("Zone"), found.zone),
         shown.Fact(_("Computed"), found.computed_at, "time"),
         shown.Fact(_("Digest of the inputs"), found.inputs_sha256, "digest"),
@@ -210,7 +206,7 @@ def regime(request: HttpRequest, key: str) -> HttpResponse:
         "crumbs": [
             Crumb(_("Duties"), shown.url("compliance:duties")),
             Crumb(_("Regimes"), shown.url("compliance:regimes")),
-            Crumb(found.title),
+            Crumb(shown.said(found.title)),
         ],
         "nav_current": "compliance:duties",
     }

@@ -46,7 +46,15 @@ LAYER_WORDS: dict[int, Text] = {
     3: _("Response"),
     4: _("Record"),
 }
+STATUS_WORDS = dict(queries.EVIDENCE_STATUSES)
+CHECK_WORDS: dict[str, Text] = {
+    "what": _("figure"),
+    "expected": _("expected"),
+    "came": _("came"),
+    "status": _("status"),
+}
 BASIS_WORDS: dict[str, Text] = {"version": _("Version"), "manifest": _("Behaviour manifest")}
+SOURCE_WORDS: dict[str, Text] = {"manual": _("entered by hand")}
 SOURCES = frozenset(
     {"scan", "campaign", "deployment", "decision", "incident", "rollback", "review"}
 )
@@ -110,7 +118,7 @@ EVIDENCE = Table(
     caption=_("Evidence"),
     name="evidence",
     columns=(
-        Column("what", _("Kind"), kind=Kind.REFERENCE, sort="what",
+        Column("what", _("Kind"), kind=Kind.REFERENCE, sort="what", value=lambda row: hub.name(row.what),
                url=lambda row: shown.url("compliance:evidence", row.uuid)),
         Column("layer", _("Layer"), value=lambda row: LAYER_WORDS[row.layer], sort="layer"),
         Column("status", _("Result"), value=status_badge, kind=Kind.BADGE, sort="status"),
@@ -148,7 +156,7 @@ def evidence(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "crumbs": [
             *model_crumbs(found.version.model),
             Crumb(found.version.name, shown.url("compliance:version", found.version.uuid)),
-            Crumb(found.what),
+            Crumb(hub.name(found.what)),
         ],
         "badge": status_badge(found),
         "freshness": freshness_badge(found),
@@ -179,13 +187,13 @@ def chart_of(found: Evidence) -> Chart | None:
         return None
 
 
-def _checks(found: Evidence) -> list[dict[str, str]]:
+def _checks(found: Evidence) -> list[list[tuple[str, str]]]:
     """The criteria it was judged by, where its maker named them."""
     listed = found.payload.get("checks")
     if not isinstance(listed, list):
         return []
     return [
-        {str(key): _said(value) for key, value in one.items()}
+        [(str(CHECK_WORDS.get(key, key)), _said(value)) for key, value in one.items()]
         for one in listed
         if isinstance(one, dict)
     ]
@@ -194,6 +202,8 @@ def _checks(found: Evidence) -> list[dict[str, str]]:
 def _said(value: Any) -> str:
     if isinstance(value, bool):
         return _now("yes") if value else _now("no")
+    if value in STATUS_WORDS:
+        return str(STATUS_WORDS[value])
     return "" if value is None else str(value)
 
 
@@ -227,7 +237,7 @@ def _facts(found: Evidence) -> list[shown.Fact]:
         ),
         shown.Fact(_("Layer"), LAYER_WORDS[found.layer]),
         shown.Fact(_("Provenance"), mark(found), "mark", source_url),
-        shown.Fact(_("Source"), kind.replace("_", " "), url=source_url),
+        shown.Fact(_("Source"), SOURCE_WORDS.get(kind) or shown.kind_name(kind), url=source_url),
         shown.Fact(_("Attested by"), by),
         shown.Fact(_("Collected"), found.collected_at, "time"),
         shown.Fact(

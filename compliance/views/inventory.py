@@ -15,9 +15,9 @@ from compliance import queries
 from compliance.actors import require
 from compliance.forms.inventory import EntityForm, ModelForm, SystemForm
 from compliance.permissions import Permission
-from compliance.services import registry, strip
+from compliance.services import fact, registry, strip
 from compliance.states import DEPLOYMENT, VERSION
-from compliance.views import shown
+from compliance.views import facts, shown
 from compliance.views.form_page import Crumb, form_page, sent
 from compliance.views.http import actor, fetch, page
 from compliance.views.tables import Column, Empty, Filter, Kind, Table
@@ -210,7 +210,7 @@ def entity(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "table": SYSTEMS.page(queries.systems_for(who).filter(entity=found), request),
         "facts": [
             shown.Fact(_("Country"), found.country),
-            *(shown.Fact(key, str(value)) for key, value in sorted(found.facts.items())),
+            *_other_facts(found),
         ],
         "entries": shown.entries(queries.history(found, who)),
     }
@@ -257,6 +257,7 @@ def system(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "versions": with_strips(VERSIONS, strip.of_many(versions)).page(versions, request),
         "deployments": deployments.page(queries.deployments_for(who).filter(system=found), request),
         "facts": _system_facts(found),
+        "law": facts.summary(found),
         "entries": shown.entries(queries.history(found, who)),
         "may_write": may_write,
         "may_deploy": who.may(Permission.DEPLOYMENT_MANAGE, found.subject),
@@ -285,7 +286,16 @@ def _system_facts(found: AISystem) -> list[shown.Fact]:
         shown.Fact(_("Owner"), found.owner.name if found.owner else ""),
         shown.Fact(_("Zone"), found.zone),
         shown.Fact(_("Member states"), ", ".join(found.member_states)),
-        *(shown.Fact(key, str(value)) for key, value in sorted(found.facts.items())),
+        *_other_facts(found),
+    ]
+
+
+def _other_facts(found: Any) -> list[shown.Fact]:
+    """What is on record beside the questions of fact, which have a page of their own."""
+    asked = fact.asked_of(found)
+    others = sorted((name, value) for name, value in found.facts.items() if name not in asked)
+    return [
+        shown.Fact(name, str(value)) for name, value in others if not isinstance(value, dict | list)
     ]
 
 
@@ -335,7 +345,7 @@ def model(request: HttpRequest, uuid: UUID) -> HttpResponse:
             ),
             shown.Fact(_("Made from"), found.base),
             shown.Fact(_("Licence"), found.licence),
-            *(shown.Fact(key, str(value)) for key, value in sorted(found.facts.items())),
+            *_other_facts(found),
         ],
         "entries": shown.entries(queries.history(found, who)),
     }

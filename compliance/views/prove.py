@@ -75,10 +75,13 @@ def record(request: HttpRequest) -> HttpResponse:
     lines = queries.record_lines(who, limit=LONG)
     if family in FAMILIES:
         lines = [line for line in lines if line.action.partition(".")[0] == family]
-    rows = [{"line": line, "entry": shown.line_entry(line)} for line in lines]
+    rows = [
+        {"line": line, "entry": shown.line_entry(line), "kind": shown.kind_name(line.object_kind)}
+        for line in lines
+    ]
     context = {
         "rows": rows,
-        "families": FAMILIES,
+        "families": [(each, shown.kind_name(each)) for each in FAMILIES],
         "family": family,
         "limit": LONG,
         "head": sequencer.newest(),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from django.contrib import messages
 from django.http import Http404
 from django.shortcuts import redirect
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -29,6 +30,7 @@ from compliance.views.tables import Column, Empty, Filter, Kind, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from datetime import datetime
     from uuid import UUID
 
     from django.http import HttpRequest, HttpResponse
@@ -48,8 +50,13 @@ REPORTS = Table(
             url=lambda r: shown.url("compliance:report", r.uuid),
             sort="title",
         ),
-        Column("regime", _("Regime"), sort="regime"),
-        Column("stage", _("Stage")),
+        Column(
+            "regime",
+            _("Regime"),
+            value=lambda r: shown.said(reports.regime_title(r)),
+            sort="regime",
+        ),
+        Column("stage", _("Stage"), value=lambda r: shown.said(reports.stage_title(r))),
         Column(
             "state",
             _("State"),
@@ -66,7 +73,9 @@ REPORTS = Table(
             _("State"),
             choices=[(key, state.label) for key, state in REPORT.states.items()],
         ),
-        Filter("regime", _("Regime"), choices=[(each.key, each.title) for each in load.current()]),
+        Filter(
+            "regime", _("Regime"), choices=[(each.key, _(each.title)) for each in load.current()]
+        ),
     ),
     search=("title", "regime", "recipient"),
     order=("-started_at",),
@@ -75,6 +84,14 @@ REPORTS = Table(
         _("Reports begin when a person classifies an incident and a clock starts."),
     ),
 )
+OUTCOMES: dict[str, Promise] = {
+    "started": _("begun"),
+    "receipt": _("receipt"),
+    "rejected": _("rejected"),
+    "by hand": _("by hand"),
+    "unknown": _("unknown"),
+    "failed": _("failed"),
+}
 TABS: dict[str, Promise] = {
     "overview": _("Overview"),
     "revisions": _("Revisions"),
@@ -90,6 +107,7 @@ class Answered(NamedTuple):
     cite: str
     answer: dict[str, str]
     source_url: str
+    at: datetime | None
 
 
 class Changed(NamedTuple):
@@ -207,6 +225,7 @@ def _overview(found: Report, who: Actor) -> dict[str, Any]:
     is_printing = found.state == "approved" and found.pdf is None
     return {
         "answers": answers(found),
+        "limit": reports.limit(found),
         "missing": reports.missing(found),
         "filings": filings,
         "is_changing": is_moving or is_printing,
@@ -225,11 +244,14 @@ def _paper(found: Report, who: Actor) -> Any:
 
 def answers(found: Report) -> list[Answered]:
     """What the regime asks, in its order, with what is answered and how it is known."""
-    said = reports.newest(found).fields
     return [
-        Answered(each.label, each.cite, said.get(each.id, {}), _source_url(said.get(each.id, {})))
-        for each in reports.fields_of(found)
+        Answered(asked.label, asked.cite, said, _source_url(said), _said_at(said))
+        for asked, said in reports.answers(found)
     ]
+
+
+def _said_at(answer: dict[str, str]) -> datetime | None:
+    return parse_datetime(answer.get("at", ""))
 
 
 def _source_url(answer: dict[str, str]) -> str:
@@ -241,14 +263,17 @@ def _filing(each: Filing, who: Actor) -> dict[str, Any]:
     return {
         "filing": each,
         "state": shown.badge(FILING, each.state),
-        "tries": each.tries.order_by("number"),
+        "tries": [
+            (attempt, OUTCOMES.get(attempt.outcome, attempt.outcome))
+            for attempt in each.tries.order_by("number")
+        ],
         "verbs": FILING.verbs(each, who),
     }
 
 
 def _revisions(found: Report, who: Actor) -> dict[str, Any]:
     del who
-    labels = {each.id: each.label for each in reports.fields_of(found)}
+    labels = {each.id: str(each.label) for each in reports.fields_of(found)}
     revisions = list(found.revisions.select_related("by").order_by("number"))
     before: dict[str, Any] = {}
     rows = []
@@ -269,7 +294,8 @@ def changes(before: dict[str, Any], after: dict[str, Any], labels: dict[str, str
 
 def _words(answer: dict[str, str]) -> str:
     if answer.get("status") in {"unknown", "not_applicable"}:
-        return f"{answer['status'].replace('_', ' ')}: {answer.get('why', '')}"
+        words = _now("not known") if answer["status"] == "unknown" else _now("does not apply")
+        return f"{words}: {answer.get('why', '')}"
     return answer.get("value", "")
 
 
@@ -303,8 +329,11 @@ def edit(request: HttpRequest, uuid: UUID) -> HttpResponse:
     who = actor(request)
     found = _report(who, uuid)
     require(who, Permission.REPORT_DRAFT, found.subject)
+    standing = reports.answers(found)
     form = AnswersForm(
-        sent(request), asked=reports.fields_of(found), answers=reports.newest(found).fields
+        sent(request),
+        asked=[asked for asked, _said in standing],
+        answers={asked.id: said for asked, said in standing},
     )
     if form.is_valid():
         revision = reports.revise(found, form.said(), by=who)
@@ -313,6 +342,7 @@ def edit(request: HttpRequest, uuid: UUID) -> HttpResponse:
     context = {
         "report": found,
         "form": form,
+        "limit": reports.limit(found),
         "crumbs": [*_crumbs(), Crumb(found.title, found.path), Crumb(_("Edit"))],
         "nav_current": "compliance:duties",
     }

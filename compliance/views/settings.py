@@ -119,8 +119,8 @@ def installation() -> list[tuple[Promise, list[shown.Fact]]]:
 def _database() -> list[shown.Fact]:
     version = ".".join(map(str, connection.get_database_version()))
     return [
-        shown.Fact(_("Engine"), f"{connection.display_name} {version}"),
-        shown.Fact(_("Name"), str(connection.settings_dict["NAME"])),
+        shown.Fact(_("Engine"), f"{connection.display_name} {version}", "code"),
+        shown.Fact(_("Name"), str(connection.settings_dict["NAME"]), "code"),
         shown.Fact(
             _("Mode"),
             _now("embedded: one machine, keys made on first use")
@@ -137,7 +137,10 @@ def _broker() -> list[shown.Fact]:
         if address.scheme == "filesystem"
         else f"{address.hostname}:{address.port or 6379}"
     )
-    return [shown.Fact(_("Kind"), address.scheme), shown.Fact(_("Where"), where)]
+    return [
+        shown.Fact(_("Kind"), address.scheme, "code"),
+        shown.Fact(_("Where"), where, "code" if address.hostname else "text"),
+    ]
 
 
 def _record() -> list[shown.Fact]:
@@ -148,7 +151,7 @@ def _record() -> list[shown.Fact]:
         *([shown.Fact(_("Root"), bytes(head.root).hex(), "digest")] if head else []),
     ]
     return [
-        shown.Fact(_("Origin"), house.STRATA_LOG_ORIGIN),
+        shown.Fact(_("Origin"), house.STRATA_LOG_ORIGIN, "code"),
         *signed,
         shown.Fact(_("Verification key"), sequencer.verification_key(), "digest"),
     ]
@@ -158,7 +161,7 @@ def _storage() -> list[shown.Fact]:
     kept = queries.storage()
     free = shutil.disk_usage(house.STRATA_FILES if house.STRATA_FILES.exists() else house.VAR).free
     return [
-        shown.Fact(_("Folder"), str(house.STRATA_FILES)),
+        shown.Fact(_("Folder"), str(house.STRATA_FILES), "code"),
         shown.Fact(_("Files kept"), kept["n"]),
         shown.Fact(_("Bytes kept"), kept["size"]),
         shown.Fact(_("Free"), _now("%.1f GB") % (free / 1e9)),

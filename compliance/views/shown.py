@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.urls import NoReverseMatch, reverse
+from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from compliance import phrase
 from compliance.audit.log import Line
 from compliance.clock import now
 from compliance.machines import Machine
+from compliance.services import deadline
 from compliance.views.tables import Badge
 
 if TYPE_CHECKING:
@@ -58,12 +61,70 @@ LINKED = frozenset(
 AMBER, RED = 0.5, 0.85  # shares of the time that are gone
 
 STATE_WORDS: dict[str, Promise] = {
+    "running": gettext_lazy("running"),
+    "overdue": gettext_lazy("overdue"),
+    "overdue_immediate": gettext_lazy("overdue already when it was classified"),
     "met": gettext_lazy("met"),
     "facts_needed": gettext_lazy("facts needed"),
     "not_in_force": gettext_lazy("not in force"),
     "pending_anchor": gettext_lazy("waiting for an earlier step"),
     "not_applicable": gettext_lazy("does not apply"),
 }
+
+
+KINDS: dict[str, Promise] = {
+    "account": gettext_lazy("account"),
+    "alert": gettext_lazy("alert"),
+    "approval": gettext_lazy("approval"),
+    "audit": gettext_lazy("record"),
+    "authorisation": gettext_lazy("authorisation"),
+    "blob": gettext_lazy("file"),
+    "campaign": gettext_lazy("campaign"),
+    "campaign_finding": gettext_lazy("campaign finding"),
+    "classification": gettext_lazy("classification"),
+    "clock": gettext_lazy("clock"),
+    "decision": gettext_lazy("decision"),
+    "deployment": gettext_lazy("deployment"),
+    "disclosure": gettext_lazy("disclosure"),
+    "document": gettext_lazy("document"),
+    "entity": gettext_lazy("legal entity"),
+    "event": gettext_lazy("event"),
+    "evidence": gettext_lazy("evidence"),
+    "export": gettext_lazy("export"),
+    "filing": gettext_lazy("filing"),
+    "finding": gettext_lazy("finding"),
+    "grant": gettext_lazy("grant"),
+    "hold": gettext_lazy("hold"),
+    "inbox": gettext_lazy("telemetry"),
+    "incident": gettext_lazy("incident"),
+    "ingest": gettext_lazy("telemetry"),
+    "lesson": gettext_lazy("lesson"),
+    "manifest": gettext_lazy("manifest"),
+    "model": gettext_lazy("model"),
+    "note": gettext_lazy("note"),
+    "notice": gettext_lazy("message"),
+    "page": gettext_lazy("call"),
+    "person": gettext_lazy("person"),
+    "prior_notice": gettext_lazy("prior notice"),
+    "report": gettext_lazy("report"),
+    "review": gettext_lazy("review"),
+    "rollback": gettext_lazy("rollback"),
+    "rota": gettext_lazy("rota"),
+    "rule": gettext_lazy("rule"),
+    "sae": gettext_lazy("autoencoder"),
+    "scan": gettext_lazy("scan"),
+    "session": gettext_lazy("session"),
+    "shard": gettext_lazy("shard of a scan"),
+    "shift": gettext_lazy("shift"),
+    "statement": gettext_lazy("statement"),
+    "suite": gettext_lazy("prompt suite"),
+    "system": gettext_lazy("system"),
+    "token": gettext_lazy("token"),
+    "version": gettext_lazy("version"),
+    "waiver": gettext_lazy("waiver"),
+    "watchlist": gettext_lazy("watch-list"),
+}
+"""What the log and the pages call things."""
 
 
 class Entry(NamedTuple):
@@ -96,12 +157,12 @@ def badge(machine: Machine, state: str) -> Badge:
 def line_entry(line: Line) -> Entry:
     """One log line, with the reason as its note and a link where the thing has a page."""
     link = page_of(line.object_kind, line.object_uuid) if line.object_kind in LINKED else ""
-    said = line.note or next(
+    noted = line.note or next(
         (line.words[name] for name in ("title", "name", "why", "summary") if line.words.get(name)),
         "",
     )
     icon = ICONS.get(line.object_kind, "circle-dot")
-    return Entry(line.at, line.actor_label, line.sentence, said, icon, link, gettext_lazy("open"))
+    return Entry(line.at, line.actor_label, line.sentence, noted, icon, link, gettext_lazy("open"))
 
 
 def entries(lines: Iterable[Line]) -> list[Entry]:
@@ -130,11 +191,11 @@ def clock_card(clock: ClockInstance) -> dict[str, Any]:
     left = clock.target_due - at if has_dates and clock.target_due else None
     fraction = _gone(clock, at)
     return {
-        "title": f"{clock.regime_title}: {clock.stage}",
-        "law": clock.regime_title,
-        "article": clock.cite,
+        "title": f"{said(clock.regime_title)}: {said(deadline.stage_title(clock))}",
+        "law": said(clock.regime_title),
+        "article": said(deadline.cite(clock)),
         "state": _component_state(clock.state),
-        "state_label": STATE_WORDS.get(clock.state, ""),
+        "state_label": "" if counting else STATE_WORDS.get(clock.state, ""),
         "remaining_text": _remaining(left),
         "target_due": clock.target_due if counting else None,
         "legal_latest": clock.legal_latest if counting else None,
@@ -146,6 +207,16 @@ def clock_card(clock: ClockInstance) -> dict[str, Any]:
         "note": "",
         "url": clock.path,
     }
+
+
+def kind_name(kind: str) -> str:
+    """A kind of thing in words."""
+    return str(KINDS.get(kind, kind))
+
+
+def said(words: object) -> str:
+    """A phrase, or a text of the house's own data files, in the reader's language."""
+    return phrase.said(words, translation)
 
 
 def _component_state(state: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 from typing_extensions import override
 
 from compliance.models import Deployment, ModelVersion, Public, Subject
@@ -22,10 +23,10 @@ class Incident(Public):
     class Severity(models.TextChoices):
         """How bad it is, worst first; the worse one is assumed until a person confirms."""
 
-        SEV1 = "sev1", "SEV-1"
-        SEV2 = "sev2", "SEV-2"
-        SEV3 = "sev3", "SEV-3"
-        SEV4 = "sev4", "SEV-4"
+        SEV1 = "sev1", _("SEV-1")
+        SEV2 = "sev2", _("SEV-2")
+        SEV3 = "sev3", _("SEV-3")
+        SEV4 = "sev4", _("SEV-4")
 
     subject = models.OneToOneField(Subject, models.PROTECT, related_name="incident")
     reference = models.CharField(max_length=20, unique=True)
@@ -59,7 +60,8 @@ class Classification(Public):
     """A person's finding of facts. A correction is a new number; the earliest awareness counts.
 
     `facts` is what `compliance.regimes.facts.Facts.from_json` reads; `details` holds, in words,
-    what reports ask for besides (who is affected, which data, whether it was meant).
+    what reports ask for besides (who is affected, which data, whether it was meant). The reasons in
+    `outcome` are phrases as they are kept.
     """
 
     kind = "classification"
@@ -94,9 +96,9 @@ class PriorNotice(Public):
     class Choice(models.TextChoices):
         """What was decided before touching the system."""
 
-        INFORMED = "informed", "the authority was informed first"
-        EMERGENCY = "emergency", "an emergency: acting first, justified in writing"
-        NOT_REQUIRED = "not_required", "no duty to inform first applies"
+        INFORMED = "informed", _("the authority was informed first")
+        EMERGENCY = "emergency", _("an emergency: acting first, justified in writing")
+        NOT_REQUIRED = "not_required", _("no duty to inform first applies")
 
     incident = models.ForeignKey(Incident, models.PROTECT, related_name="prior_notices")
     choice = models.CharField(max_length=15, choices=Choice)

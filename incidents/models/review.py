@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from compliance.models import Public, Subject
 from incidents.models.incident import Incident
@@ -40,8 +41,8 @@ class Lesson(Public):
     class What(models.TextChoices):
         """Which layer learns."""
 
-        PROMPT_PAIR = "prompt_pair", "prompt pair"
-        RULE = "rule", "detection rule"
+        PROMPT_PAIR = "prompt_pair", _("prompt pair")
+        RULE = "rule", _("detection rule")
 
     review = models.ForeignKey(Review, models.PROTECT, related_name="lessons")
     what = models.CharField(max_length=15, choices=What)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
+from compliance.phrase import Phrase, counted
 from incidents.ingest.normalise import redact
 from incidents.ingest.spans import Value
 from incidents.rules.compile import CompiledRule
@@ -57,13 +58,20 @@ def _in_network(address: str, scope: str) -> bool:
         return False
 
 
-def expected(listed: Iterable[str]) -> str:
+def expected(listed: Iterable[str]) -> Phrase:
     """What would have been right, in few words."""
     names = sorted(listed)
     if not names:
-        return "nothing: the list is empty"
-    more = f" and {len(names) - N_MOST_SHOWN} more" if len(names) > N_MOST_SHOWN else ""
-    return "one of " + ", ".join(redact(each, limit=80) for each in names[:N_MOST_SHOWN]) + more
+        return Phrase("nothing: the list is empty")
+    shown = ", ".join(redact(each, limit=80) for each in names[:N_MOST_SHOWN])
+    if len(names) > N_MOST_SHOWN:
+        return counted(
+            "one of %(names)s and %(n)s more",
+            "one of %(names)s and %(n)s more",
+            n=len(names) - N_MOST_SHOWN,
+            names=shown,
+        )
+    return Phrase("one of %(names)s", names=shown)
 
 
 def silent(
@@ -79,8 +87,9 @@ def silent(
                 "silent since": since.isoformat(timespec="seconds"),
                 **{name: known.fields().get(name) for name in rule.rule.group_by},
             }
-            minutes = body.within.total_seconds() / 60
-            yield Hit((), 1, told, f"a record at least every {minutes:g} minutes", key, facts.at)
+            minutes = f"{body.within.total_seconds() / 60:g}"
+            owed = Phrase("a record at least every %(minutes)s minutes", minutes=minutes)
+            yield Hit((), 1, told, owed, key, facts.at)
 
 
 def _newest(views: Iterable[View]) -> dict[str, datetime]:

@@ -23,6 +23,7 @@ from typing import Final
 
 import orjson
 
+from compliance.phrase import Phrase, counted
 from incidents.ingest.normalise import redact
 from incidents.ingest.stitch import Record
 from incidents.rules import baselines, correlations
@@ -47,6 +48,10 @@ class Budget:
 
 BUDGET: Final = Budget()
 NO_BUDGET: Final = Budget(groups=10**9, keys=10**9, microseconds_per_record=float("inf"))
+
+
+A_LIST = Phrase("a list of the registry")
+"""What a rule misses that could not look something up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,7 @@ class Degraded:
     """A rule that went over its budget, and how."""
 
     rule_key: str
-    reason: str
+    reason: Phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +203,7 @@ class _Bench:
             missing = tuple(sorted(self.missing[key, deployment]))
             yield Blind(key, deployment, missing, n_blind, self.n_seen[key, deployment])
 
-    def degrade(self, rule: CompiledRule, reason: str) -> None:
+    def degrade(self, rule: CompiledRule, reason: Phrase) -> None:
         """Note that the rule took more than its share."""
         self.degraded.append(Degraded(rule.rule.key, reason))
 
@@ -210,7 +215,7 @@ def _timed(rule: CompiledRule, bench: _Bench) -> list[Match]:
     n_records = len(bench.new) + len(bench.old)
     each = (time.perf_counter_ns() - began) / 1000 / max(n_records, 1)
     if n_records >= N_ENOUGH_TO_TIME and each > bench.budget.microseconds_per_record:
-        bench.degrade(rule, f"took {each:.0f} µs a record")
+        bench.degrade(rule, Phrase("took %(n)s µs a record", n=f"{each:.0f}"))
     return matches
 
 
@@ -248,7 +253,7 @@ def _is_met(rule: CompiledRule, view: View, bench: _Bench) -> bool:
     """Whether the record meets a detection; unknown is noted as blind."""
     verdict = rule.test.verdict(view.fields, view.listed) if rule.test else False
     if verdict is None:
-        _note_blind((rule.rule.key, view.deployment), ("a list of the registry",), bench)
+        _note_blind((rule.rule.key, view.deployment), (A_LIST,), bench)
     return verdict is True
 
 
@@ -278,7 +283,13 @@ def _correlated(rule: CompiledRule, body: Correlation, bench: _Bench) -> list[Hi
         _note_ungrouped(rule, body, views, bench)
     hits, n_dropped = correlations.find(body, steps, most_keys=bench.budget.keys)
     if n_dropped:
-        bench.degrade(rule, f"{n_dropped} records beyond {bench.budget.keys} groups not correlated")
+        beyond = counted(
+            "%(n)s record beyond %(groups)s groups not correlated",
+            "%(n)s records beyond %(groups)s groups not correlated",
+            n=n_dropped,
+            groups=bench.budget.keys,
+        )
+        bench.degrade(rule, beyond)
     return hits
 
 
@@ -306,7 +317,8 @@ def _grouped(rule: CompiledRule, hits: Iterable[Hit], bench: _Bench) -> list[Mat
         if key not in groups and len(groups) >= bench.budget.groups:
             key = (hit.deployment, *(MANY for _ in rule.rule.group_by))
             if key not in groups:
-                bench.degrade(rule, f"more than {bench.budget.groups} groups in one batch")
+                many = Phrase("more than %(n)s groups in one batch", n=bench.budget.groups)
+                bench.degrade(rule, many)
         groups.setdefault(key, []).append(hit)
     return [_match(rule, key, hits) for key, hits in groups.items()]
 

@@ -47,6 +47,15 @@ def parse(text: str, *, file: str, known: RuleSet = NO_RULES) -> RuleSet:
     return link(list(_rules(text, file)), known=known)
 
 
+def read(text: str, *, file: str) -> tuple[Rule, ...]:
+    """The rules in one file's text, checked but neither linked nor compiled.
+
+    Raises:
+        RuleError: names the file, the rule and the field.
+    """
+    return tuple(_rules(text, file))
+
+
 def _rules(text: str, file: str) -> Iterator[Rule]:
     sha256 = hashlib.sha256(text.encode()).hexdigest()
     for tree in _documents(text, file):

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
+from compliance.phrase import Phrase
 from incidents.rules.facts import LISTS
 
 
@@ -131,8 +132,8 @@ class Rule:
 
     key: str
     uuid: UUID
-    title: str
-    description: str
+    title: Phrase
+    description: Phrase
     level: Level
     status: Status
     version: int
@@ -247,8 +248,8 @@ def rule(tree: Mapping[str, Any], *, file: str, sha256: str) -> Rule:
     return Rule(
         key=key,
         uuid=_uuid(top),
-        title=top.text("title"),
-        description=top.text("description", ""),
+        title=Phrase(top.text("title")),
+        description=Phrase(top.text("description", "")),
         level=top.choice("level", Level),
         status=top.choice("status", Status, Status.EXPERIMENTAL),
         version=ours.whole("version"),

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
+from django.utils import translation
+from django.utils.translation import gettext as _
 
 from compliance.actors import Actor
 from compliance.audit.advance import advance
 from compliance.audit.log import record
 from compliance.clock import now
 from compliance.models import Deployment
+from compliance.phrase import kept, said
 from incidents.models import Alert, Incident
 from incidents.rules.engine import Match
 from incidents.services import incident as incidents
@@ -122,7 +125,11 @@ def _raise(told: Sign, deployment: Deployment, observed_sha256: str, by: Actor) 
         title=told.title[:300],
         fingerprint=told.fingerprint,
         count=max(told.count, 1),
-        matched={"fields": dict(told.fields), "expected": told.expected, "runbook": told.runbook},
+        matched={
+            "fields": dict(told.fields),
+            "expected": kept(told.expected),
+            "runbook": told.runbook,
+        },
         record_ids=list(told.record_ids[:MOST_SAMPLES]),
         first_at=told.first_at,
         last_at=told.last_at,
@@ -164,7 +171,7 @@ def open_from(raised: Alert, *, severity: str = "", by: Actor) -> Incident:
     """Open an incident on the version the alert names; the worse severity is assumed."""
     opened = incidents.open(
         raised.deployment,
-        title=raised.title,
+        title=said(raised.title, translation),
         severity=severity or incidents.SEVERITY_OF_LEVEL.get(raised.level, "sev4"),
         version=raised.version,
         observed_sha256=raised.observed_sha256,
@@ -207,7 +214,9 @@ def resolve(raised: Alert, *, disposition: str, note: str = "", by: Actor) -> No
         ValueError: not one of the dispositions.
     """
     if disposition not in DISPOSITIONS:
-        raise ValueError(f"Say what it was: one of {', '.join(DISPOSITIONS)}.")
+        raise ValueError(
+            _("Say what it was: one of %(known)s.") % {"known": ", ".join(DISPOSITIONS)}
+        )
     advance(
         raised,
         ALERT,

@@ -6,6 +6,8 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from compliance import lease
 from compliance.actors import Actor, system
@@ -126,7 +128,9 @@ def _remember(
         newest = max(record.at for record in records)
         state.last_seen_at = max(state.last_seen_at or newest, newest)
         state.blind = [asdict(each) | {"missing": list(each.missing)} for each in findings.blind]
-        state.degraded = [asdict(each) for each in findings.degraded]
+        state.degraded = [
+            {"rule_key": each.rule_key, "reason": each.reason.kept()} for each in findings.degraded
+        ]
     state.observed_sha256 = observed or state.observed_sha256
     state.save()
 
@@ -171,9 +175,9 @@ def attest_readiness(version: ModelVersion, deployment: Deployment, *, by: Actor
     lacks = [
         sentence
         for missing, sentence in (
-            (manifest is None, "no behaviour manifest is declared"),
-            (n_tokens == 0, "no token sends telemetry for it"),
-            (n_rules == 0, "no detection rule is in force"),
+            (manifest is None, _("no behaviour manifest is declared")),
+            (n_tokens == 0, _("no token sends telemetry for it")),
+            (n_rules == 0, _("no detection rule is in force")),
         )
         if missing
     ]
@@ -183,9 +187,15 @@ def attest_readiness(version: ModelVersion, deployment: Deployment, *, by: Actor
         layer=2,
         status="met" if ready else "not_met",
         summary=(
-            f"{n_rules} detection rules are in force on {deployment.key}; {len(blind)} of them blind."
+            ngettext(
+                "%(n)s detection rule is in force on %(key)s; %(blind)s of them blind.",
+                "%(n)s detection rules are in force on %(key)s; %(blind)s of them blind.",
+                n_rules,
+            )
+            % {"n": n_rules, "key": deployment.key, "blind": len(blind)}
             if ready
-            else f"{deployment.key} is not watched: {'; '.join(lacks)}."
+            else _("%(key)s is not watched: %(lacks)s.")
+            % {"key": deployment.key, "lacks": "; ".join(lacks)}
         ),
         payload={
             "deployment": deployment.key,

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from compliance.actors import Actor, require
 from compliance.audit import canonical
@@ -14,6 +15,7 @@ from compliance.audit.log import record
 from compliance.clock import now
 from compliance.models import ModelVersion
 from compliance.permissions import Permission
+from compliance.phrase import Phrase, counted
 from compliance.regimes.outcome import zulu
 from compliance.services import blob, digest, notice
 from incidents.models import Event, Hold, Incident
@@ -34,7 +36,7 @@ def place(incident: Incident, *, reason: str, by: Actor) -> Hold:
     The target is asked outside the transaction; that it did not answer is part of the snapshot.
     """
     require(by, Permission.HOLD_PLACE, incident.subject)
-    holder = person(by, "place a hold")
+    holder = person(by, _("only a person can place a hold"))
     content = snapshot(incident)
     data = canonical.dumps(content)
     with transaction.atomic():
@@ -181,16 +183,17 @@ def _events(incident: Incident) -> list[Event]:
     return list(reversed(rows.order_by("-at")[:MOST_EVENTS]))
 
 
-def _items(content: dict[str, Any]) -> list[dict[str, str]]:
+def _items(content: dict[str, Any]) -> list[dict[str, Any]]:
     """What is in the bundle, each part with the digest of what was taken."""
     names = ("incident", "version", "manifest", "serving", "target", "alerts", "events")
     return [
-        {"what": name, "ref": _ref(content[name]), "sha256": digest.of_json(content[name])}
+        {"what": name, "ref": _ref(content[name]).form(), "sha256": digest.of_json(content[name])}
         for name in names
     ]
 
 
-def _ref(part: Any) -> str:
+def _ref(part: Any) -> Phrase:
     if part is None:
-        return "none"
-    return f"{len(part)} entries" if isinstance(part, list) else "1 entry"
+        return Phrase("none")
+    n = len(part) if isinstance(part, list) else 1
+    return counted("%(n)s entry", "%(n)s entries", n=n)

@@ -7,23 +7,24 @@ from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from compliance.actors import Actor, require
 from compliance.audit.advance import advance
 from compliance.audit.log import record
 from compliance.clock import now
 from compliance.machines import TransitionRefused
-from compliance.models import AISystem, Deployment, ModelVersion
+from compliance.models import Deployment, ModelVersion
 from compliance.permissions import Permission
 from compliance.regimes import engine
 from compliance.regimes.facts import Facts
 from compliance.regimes.outcome import RegimeOutcome, zulu
 from compliance.regimes.vocabulary import PREDICATES, Instant
-from compliance.services import deadline, report, subject
+from compliance.services import deadline, fact, report, subject
 from incidents.models import Classification, Incident, Note, PriorNotice
 from incidents.services import knowledge, paging
 from incidents.services.people import person
-from incidents.states import INCIDENT
+from incidents.states import INCIDENT, ROLLBACK
 
 UNRESOLVED = ("open", "acknowledged", "contained")
 DETAILS = ("consequences", "data_affected", "affected", "malicious")
@@ -87,7 +88,7 @@ def open(  # noqa: A001 - the domain's verb; an incident has this many parts
 def _numbered(**columns: Any) -> Incident:
     """A row under the year's next reference; two that race both get one."""
     year = columns["opened_at"].year
-    for _ in range(20):
+    for _attempt in range(20):
         last = Incident.objects.filter(reference__startswith=f"INC-{year}-").order_by("-pk").first()
         number = int(last.reference.rpartition("-")[2]) + 1 if last else 1
         reference = f"INC-{year}-{number:04d}"
@@ -97,7 +98,7 @@ def _numbered(**columns: Any) -> Incident:
                 return Incident.objects.create(subject=place, reference=reference, **columns)
         except IntegrityError:
             continue
-    raise TransitionRefused("Too many incidents are being opened at this moment; try again.")
+    raise TransitionRefused(_("Too many incidents are being opened at this moment; try again."))
 
 
 def version_of(deployment: Deployment, observed_sha256: str) -> ModelVersion | None:
@@ -129,7 +130,7 @@ def acknowledge(incident: Incident, *, by: Actor) -> None:
 def note(incident: Incident, text: str, *, by: Actor) -> Note:
     """Write down what was seen or done."""
     require(by, Permission.INCIDENT_WORK, incident.subject)
-    writer = person(by, "write a note")
+    writer = person(by, _("only a person can write a note"))
     written = Note.objects.create(incident=incident, text=text, by_id=writer, at=now())
     record("incident.note", written, by=by, note=text, incident=str(incident.uuid))
     return written
@@ -147,33 +148,21 @@ def facts_for(
     Raises:
         FactsError: a fact is unknown or malformed; the message names it.
     """
-    known: dict[str, Any] = dict(registry_facts(incident.deployment.system))
+    known = fact.known(incident.deployment.system)
     instants: dict[str, Any] = {"detected_at": zulu(incident.detected_at)}
     if incident.occurred_at is not None:
         instants["occurred_at"] = zulu(incident.occurred_at)
     if incident.resolved_at is not None:
         instants["resolved_at"] = zulu(incident.resolved_at)
-    known |= instants | {name: value for name, value in given.items() if value is not None}
+    known |= instants
+    # A predicate given as none takes back what the registry suggests: the person does not know it.
+    known |= {
+        name: value for name, value in given.items() if value is not None or name in PREDICATES
+    }
     known["limbs"] = list(limbs)
     if serious is not None:
         known["serious_incident"] = serious
     return Facts.from_json(known)
-
-
-def registry_facts(system: AISystem) -> dict[str, Any]:
-    """The predicates that entity and system settle, so that nobody answers them at night."""
-    settled: dict[str, Any] = {
-        "provider": system.eu_role == AISystem.Role.PROVIDER,
-        "deployer": system.eu_role == AISystem.Role.DEPLOYER,
-        "eu_market": bool(system.member_states),
-        "annex_iii": system.risk_class == AISystem.RiskClass.HIGH_ANNEX_III,
-        "annex_i": system.risk_class == AISystem.RiskClass.HIGH_ANNEX_I,
-    }
-    stated = {**system.entity.facts, **system.facts}
-    names = {*PREDICATES, "entity", "calendar", "recipient_zone"}
-    settled |= {name: value for name, value in stated.items() if name in names}
-    settled.setdefault("recipient_zone", system.zone)
-    return {name: value for name, value in settled.items() if name in names}
 
 
 def preview(
@@ -206,7 +195,8 @@ def classify(
     Args:
         incident: which.
         facts: instants (ISO 8601 with offset; `aware_at` is required) and predicates by name, as
-            `Facts.from_json` reads them. The registry's facts are added, these win.
+            `Facts.from_json` reads them. The registry's facts are added, these win; a predicate
+            given as none counts as not known.
         limbs: kinds of harm.
         serious: whether the incident is serious; the house's own clock then runs in any case.
         reasons: why, in the person's words.
@@ -219,7 +209,7 @@ def classify(
         TransitionRefused: the incident is closed, or awareness lies in the future.
     """
     require(by, Permission.INCIDENT_CLASSIFY, incident.subject)
-    classifier = person(by, "classify an incident")
+    classifier = person(by, _("only a person can classify an incident"))
     at = now()
     found = facts_for(incident, given=facts, limbs=limbs, serious=serious)
     aware = _awareness(incident, found, at)
@@ -261,10 +251,15 @@ def _awareness(incident: Incident, found: Facts, at: datetime) -> datetime:
     stated = found.instants.get(Instant.AWARE)
     if stated is None:
         raise TransitionRefused(
-            "Say when a person first knew (aware_at): the clocks count from it, not from the alert."
+            _(
+                "Say when a person first knew (aware_at): the clocks count from it, not from the"
+                " alert."
+            )
         )
     if stated > at:
-        raise TransitionRefused("Awareness cannot lie in the future; check the time and its zone.")
+        raise TransitionRefused(
+            _("Awareness cannot lie in the future; check the time and its zone.")
+        )
     return min(stated, incident.aware_at) if incident.aware_at else stated
 
 
@@ -289,7 +284,9 @@ def outcome_json(outcome: RegimeOutcome) -> dict[str, Any]:
         "key": outcome.key,
         "title": outcome.title,
         "applies": str(outcome.applies),
-        "because": [{"sentence": why.sentence, "cite": why.cite} for why in outcome.because],
+        "because": [
+            {"sentence": why.sentence.kept(), "cite": why.cite.kept()} for why in outcome.because
+        ],
         "stages": [{**stage.as_json(), "title": stage.title} for stage in outcome.stages],
     }
 
@@ -310,10 +307,10 @@ def choose(
         ValueError: the authority is said to be informed, but not which and when.
     """
     require(by, Permission.INCIDENT_CLASSIFY, incident.subject)
-    decider = person(by, "decide this")
+    decider = person(by, _("only a person can decide this"))
     chosen = PriorNotice.Choice(choice)
     if chosen is PriorNotice.Choice.INFORMED and not (authority and informed_at):
-        raise ValueError("Say which authority was informed and when; the record must show both.")
+        raise ValueError(_("Say which authority was informed and when; the record must show both."))
     decided = PriorNotice.objects.create(
         incident=incident,
         choice=chosen.value,
@@ -366,9 +363,12 @@ def unsettled(incident: Incident) -> list[str]:
     points = []
     last = incident.rollbacks.exclude(state="rejected").order_by("-pk").first()
     if last is not None and last.state != "verified":
-        points.append(f"The rollback is {last.state}, not verified; verify it or ask for another.")
+        points.append(
+            _("The rollback is not verified (%(state)s); verify it or ask for another.")
+            % {"state": ROLLBACK.states[last.state].label}
+        )
     if incident.severity in NEEDS_DECISION and not incident.classifications.exists():
-        points.append("Whether it must be reported is not decided; classify it first.")
+        points.append(_("Whether it must be reported is not decided; classify it first."))
     return points
 
 
@@ -388,5 +388,7 @@ def close(incident: Incident, *, by: Actor) -> None:
     """
     review = getattr(incident, "review", None)
     if review is None or review.state != "finished":
-        raise TransitionRefused("The review is not finished; finish it, then close the incident.")
+        raise TransitionRefused(
+            _("The review is not finished; finish it, then close the incident.")
+        )
     advance(incident, INCIDENT, "close", by=by)

@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Max
+from django.utils.translation import gettext as _
 
 from compliance import lease
 from compliance.actors import Actor, require, system
@@ -81,7 +82,7 @@ def _kept(incident: Incident) -> list[Rung]:
 def set_step(rung: int, *, wait_seconds: int, channels: Iterable[str], by: Actor) -> EscalationStep:
     """Set up one rung of the ladder that new incidents will copy."""
     require(by, Permission.ROTA_MANAGE)
-    step, _ = EscalationStep.objects.update_or_create(
+    step, _made = EscalationStep.objects.update_or_create(
         rung=rung, defaults={"wait_seconds": wait_seconds, "channels": list(channels)}
     )
     record(
@@ -109,7 +110,7 @@ class _RotaPlace:
 def rota_subject() -> Subject:
     """The one subject that all shifts share, made when the first is."""
     standing: Subject | None = Subject.objects.filter(kind="rota").first()
-    return standing or subject.make("rota", "Rota")
+    return standing or subject.make("rota", _("Rota"))
 
 
 @transaction.atomic
@@ -123,7 +124,7 @@ def add_shift(
     """
     require(by, Permission.ROTA_MANAGE)
     if ends_at <= starts_at:
-        raise ValueError("A shift must end after it begins; check both times and their zone.")
+        raise ValueError(_("A shift must end after it begins; check both times and their zone."))
     shift = Shift.objects.create(
         subject=rota_subject(), person=person, rung=rung, starts_at=starts_at, ends_at=ends_at
     )
@@ -178,9 +179,10 @@ def attest_rota(version: ModelVersion, *, by: Actor) -> Evidence:
         layer=3,
         status="met" if covered else "not_met",
         summary=(
-            "Somebody is on call on the first rung at every minute of the next 30 days."
+            _("Somebody is on call on the first rung at every minute of the next 30 days.")
             if covered
-            else f"Nobody is on call for {hours:.0f} hours of the next 30 days."
+            else _("Nobody is on call for %(hours)s hours of the next 30 days.")
+            % {"hours": f"{hours:.0f}"}
         ),
         payload={
             "from": start.isoformat(),
@@ -323,8 +325,9 @@ def _message(page: Page) -> Message:
     incident = page.incident
     lines = [
         page.why,
-        f"Severity {incident.get_severity_display()}, deployment {incident.deployment.key}.",
-        "Open the incident and acknowledge it, so that nobody else is woken.",
+        _("Severity %(severity)s, deployment %(deployment)s.")
+        % {"severity": incident.get_severity_display(), "deployment": incident.deployment.key},
+        _("Open the incident and acknowledge it, so that nobody else is woken."),
     ]
     return Message(
         key=page.uuid,

@@ -12,6 +12,8 @@ from assessments.models import ConcernSummary, PromptSuite, Scan
 from assessments.scanner.contract import Family, Frame, Prompt
 from assessments.services import instrument
 from assessments.services import scan as scans
+from assessments.services.picture import concern_label
+from assessments.states import SCAN
 from compliance.actors import Actor, require, system
 from compliance.audit.advance import advance
 from compliance.audit.log import record
@@ -38,7 +40,7 @@ OVER = frozenset({"done", "failed", "cancelled"})
 @transaction.atomic
 def start(incident: Incident, *, by: Actor) -> Review:
     """Begin the blameless account."""
-    starter = person(by, "start a review")
+    starter = person(by, _("only a person can start a review"))
     advance(incident, INCIDENT, "review", by=by)
     begun, is_new = Review.objects.get_or_create(
         incident=incident, defaults={"started_by_id": starter, "started_at": now()}
@@ -136,7 +138,7 @@ def _add(review: Review, what: str, title: str, content: dict[str, Any], by: Act
         what=what,
         title=title[:300],
         content=content,
-        added_by_id=person(by, "add a lesson"),
+        added_by_id=person(by, _("only a person can add a lesson")),
         added_at=now(),
     )
     record(
@@ -196,7 +198,7 @@ def _replay_pair(lesson: Lesson, by: Actor) -> Lesson:
     version = lesson.review.incident.version
     if version is None:
         raise TransitionRefused(
-            "No registered version stands in this incident; nothing can be scanned."
+            _("No registered version stands in this incident; nothing can be scanned.")
         )
     before = _instruments(version)
     pair = [Prompt.from_json(raw) for raw in lesson.content["prompts"]]
@@ -213,7 +215,7 @@ def _instruments(version: ModelVersion) -> Scan:
     found = done.filter(version=version).first() or done.first()
     if found is None:
         raise TransitionRefused(
-            "No scan was ever finished here; scan the version once, then replay."
+            _("No scan was ever finished here; scan the version once, then replay.")
         )
     return found
 
@@ -231,7 +233,7 @@ def collect(lesson: Lesson) -> bool:
         return False
     if scan.state != "done":
         sentence = _("The scan of the replay ended without a result (%(state)s).") % {
-            "state": scan.state
+            "state": SCAN.states[scan.state].label
         }
         _measured(lesson, caught=None, sentence=sentence, measured={"scan": scan.ref}, by=LIBRARIAN)
         return True
@@ -262,7 +264,7 @@ def _strengths(lesson: Lesson, scan: Scan) -> dict[str, Any]:
 def _pair_sentence(measured: dict[str, Any], *, caught: bool) -> str:
     """What the scan of the pair says, with both frames' figures."""
     words = {
-        "concern": measured["concern"].replace("_", " "),
+        "concern": concern_label(measured["concern"]),
         "deployment": measured["highest_deployment"],
         "evaluation": measured["highest_evaluation"],
     }
@@ -300,7 +302,9 @@ def finish(review: Review, *, by: Actor) -> None:
         TransitionRefused: it says nothing yet about what happened or why.
     """
     if not (review.summary.strip() and review.causes.strip()):
-        raise TransitionRefused("Write what happened and what caused it, then finish the review.")
+        raise TransitionRefused(
+            _("Write what happened and what caused it, then finish the review.")
+        )
     advance(review, REVIEW, "finish", by=by, changes={"finished_at": now()})
 
 
@@ -311,4 +315,4 @@ def rule_of(lesson: Lesson) -> DetectionRule | None:
 
 def _require_open(review: Review) -> None:
     if review.state != "writing":
-        raise TransitionRefused("This review is finished; open a new incident to add to it.")
+        raise TransitionRefused(_("This review is finished; open a new incident to add to it."))

@@ -133,15 +133,16 @@ def request(incident: Incident, to_version: ModelVersion, *, reason: str, by: Ac
         TransitionRefused: a pre-check fails, or a rollback of this deployment is under way.
     """
     require(by, Permission.ROLLBACK_REQUEST, incident.subject)
-    person(by, "ask for a rollback")
+    person(by, _("only a person can ask for a rollback"))
     failing = [check.sentence for check in precheck(incident, to_version) if not check.holds]
     if failing:
-        raise TransitionRefused("This rollback cannot be asked for yet. " + " ".join(failing))
+        raise TransitionRefused(" ".join([_("This rollback cannot be asked for yet."), *failing]))
     try:
         return _request(incident, to_version, reason, by)
     except IntegrityError as error:
         raise TransitionRefused(
-            f"A rollback of {incident.deployment.key} is under way already; finish it first."
+            _("A rollback of %(deployment)s is under way already; finish it first.")
+            % {"deployment": incident.deployment.key}
         ) from error
 
 
@@ -153,11 +154,14 @@ def _request(incident: Incident, to_version: ModelVersion, reason: str, by: Acto
         from_version=incident.version,
         to_version=to_version,
         reason=reason,
-        requested_by_id=person(by, "ask for a rollback"),
+        requested_by_id=person(by, _("only a person can ask for a rollback")),
         requested_at=now(),
     )
     asked.sha256 = content_sha256(asked)
-    title = f"Roll back {asked.deployment.key} to {to_version}"
+    title = _("Roll back %(deployment)s to %(version)s") % {
+        "deployment": asked.deployment.key,
+        "version": to_version,
+    }
     asked.approval = approval.ask(
         asked,
         purpose=PURPOSE,
@@ -300,9 +304,11 @@ def _not_switched(claimed: Rollback, error: TargetError) -> None:
 
 def _call_out(failed: Rollback) -> None:
     """A rollback that failed wakes people: what was to be stopped goes on."""
-    sentence = (
-        f"The rollback of {failed.deployment.key} to {failed.to_version} failed: {failed.problem}"
-    )
+    sentence = _("The rollback of %(deployment)s to %(version)s failed: %(problem)s") % {
+        "deployment": failed.deployment.key,
+        "version": failed.to_version,
+        "problem": failed.problem,
+    }
     paging.call(failed.incident, cause=f"{failed.ref}:failed", why=sentence, by=SWITCHMAN)
 
 
@@ -395,7 +401,8 @@ def _conclude(looked: Rollback, changes: dict[str, Any]) -> None:
 
 
 def _words(looked: Rollback) -> str:
-    return (
-        f"Wanted {looked.to_version.weights_sha256[:12]}…; the target says"
-        f" {looked.target_says[:12] or 'nothing'}, telemetry {looked.telemetry_says[:12] or 'nothing'}."
-    )
+    return _("Wanted %(wanted)s…; the target says %(target)s, telemetry %(telemetry)s.") % {
+        "wanted": looked.to_version.weights_sha256[:12],
+        "target": looked.target_says[:12] or _("nothing"),
+        "telemetry": looked.telemetry_says[:12] or _("nothing"),
+    }

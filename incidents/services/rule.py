@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from compliance.actors import Actor, require
 from compliance.audit.log import record
@@ -56,7 +57,7 @@ def add(source: str, *, by: Actor) -> DetectionRule:
         RuleError: as `read`, or the same key and version exist already with other text.
     """
     require(by, Permission.RULE_WRITE)
-    author = person(by, "add a rule")
+    author = person(by, _("only a person can add a rule"))
     written = read(source).rule
     key, version = written.key, str(written.version)
     known = DetectionRule.objects.filter(key=key, version=version).first()

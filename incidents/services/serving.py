@@ -8,11 +8,13 @@ from datetime import datetime
 from typing import NamedTuple
 
 from django.db.models import Max
+from django.utils.translation import gettext as _
 
 from assessments import queries as assessed
 from compliance.actors import Actor, system
 from compliance.clock import now
 from compliance.models import Deployment, ModelVersion, ServingRecord
+from compliance.phrase import Phrase
 from compliance.services import notice, registry
 from incidents.models import Alert, StitchState
 from incidents.rules.facts import DeploymentFacts, Facts
@@ -125,20 +127,21 @@ def _level(deployment: Deployment, each: Seen) -> str:
 
 def _raise(deployment: Deployment, each: Seen, by: Actor) -> Alert:
     fingerprint = hashlib.sha256(f"{RULE_KEY}|{deployment.uuid}|{each.sha256}".encode()).hexdigest()
-    name = str(each.version) if each.version else "a version that nobody registered"
+    name = str(each.version) if each.version else _("a version that nobody registered")
     sign = alert.Sign(
         rule_key=RULE_KEY,
         rule_version=RULE_VERSION,
         rule_sha256=hashlib.sha256(f"{RULE_KEY}@{RULE_VERSION}".encode()).hexdigest(),
         level=_level(deployment, each),
-        title=f"Served without authorisation: {name} on {deployment.key}",
+        title=_("Served without authorisation: %(version)s on %(deployment)s")
+        % {"version": name, "deployment": deployment.key},
         fingerprint=fingerprint,
         fields={"strata.weights.sha256": each.sha256, "said_by": each.said_by, "version": name},
         record_ids=(f"serving:{each.record.pk}",),
         count=1,
         first_at=each.record.at,
         last_at=each.record.at,
-        expected="a version with a standing authorisation on current evidence",
+        expected=Phrase("a version with a standing authorisation on current evidence"),
         runbook="served-without-authorisation",
     )
     return alert.raise_from(sign, deployment, observed_sha256=each.sha256, by=by)

@@ -5,20 +5,24 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.utils import translation
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from compliance import queries as ground
 from compliance.actors import system
 from compliance.clock import now
 from compliance.models import ClockInstance
+from compliance.phrase import said
 from compliance.services import deadline
 from incidents.services import paging
 
 RINGER = system("ringer")
 WORDS = {
-    "half": "half of the time is gone",
-    "a_day": "less than a day is left",
-    "four_hours": "less than four hours are left",
-    "overdue": "it is overdue",
+    "half": gettext_lazy("half of the time is gone"),
+    "a_day": gettext_lazy("less than a day is left"),
+    "four_hours": gettext_lazy("less than four hours are left"),
+    "overdue": gettext_lazy("it is overdue"),
 }
 
 
@@ -61,5 +65,10 @@ def _warn(clock: ClockInstance, fresh: list[str]) -> None:
     unsaid = [mark for mark in fresh if deadline.warn(clock, mark, by=RINGER)]
     if unsaid:
         mark = unsaid[-1]
-        sentence = f"{clock.regime_title}, {clock.stage}: {WORDS[mark]} ({clock.cite})"
+        sentence = _("%(regime)s, %(stage)s: %(mark)s (%(cite)s)") % {
+            "regime": said(clock.regime_title, translation),
+            "stage": said(deadline.stage_title(clock), translation),
+            "mark": WORDS[mark],
+            "cite": said(deadline.cite(clock), translation),
+        }
         paging.warn(clock, mark, sentence=sentence, by=RINGER)

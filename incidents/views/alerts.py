@@ -16,7 +16,7 @@ from compliance.permissions import Permission
 from compliance.views.http import actor, fetch, page
 from compliance.views.tables import Column, Empty, Filter, Kind, Table
 from incidents import queries
-from incidents.forms import ResolveAlertForm
+from incidents.forms import DISPOSITIONS, ResolveAlertForm
 from incidents.services import alert as alerts
 from incidents.states import ALERT
 from incidents.views import shown
@@ -30,7 +30,7 @@ ALERTS = Table(
     name="alerts",
     columns=(
         Column(
-            "title", _("Alert"), kind=Kind.REFERENCE,
+            "title", _("Alert"), value=lambda row: shown.said(row.title), kind=Kind.REFERENCE,
             url=lambda row: shown.url("incidents:alert", row.uuid),
         ),
         Column("level", _("Level"), value=lambda row: shown.level_badge(row.level), kind=Kind.BADGE, sort="level"),
@@ -44,7 +44,7 @@ ALERTS = Table(
     ),
     filters=(
         Filter("state", _("State"), [(name, state.label) for name, state in ALERT.states.items()]),
-        Filter("level", _("Level"), [(name, str(label)) for name, label in shown.LEVELS.items()]),
+        Filter("level", _("Level"), list(shown.LEVELS.items())),
     ),
     search=("title", "rule_key", "deployment__key"),
     order=("-last_at", "-pk"),
@@ -75,6 +75,7 @@ def alert(request: HttpRequest, uuid: UUID) -> HttpResponse:
             "alert": found,
             "state": shown.state_badge(found),
             "level": shown.level_badge(found.level),
+            "disposition": DISPOSITIONS.get(found.disposition, found.disposition),
             "matched": found.matched.get("fields", {}),
             "expected": found.matched.get("expected", ""),
             "records": queries.records_of(found),

@@ -12,8 +12,11 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from compliance.actors import require
 from compliance.permissions import Permission
+from compliance.regimes import load
 from compliance.regimes.facts import FactsError
 from compliance.regimes.outcome import Applies, RegimeOutcome
+from compliance.services import fact
+from compliance.views.facts import APPLIES, ORDER, Backing, backing
 from compliance.views.http import actor, fetch, page
 from compliance.views.tables import Badge
 from incidents import queries
@@ -23,15 +26,6 @@ from incidents.views import shown
 
 if TYPE_CHECKING:
     from incidents.models import Incident
-
-APPLIES = {
-    Applies.APPLIES: Badge(_("applies"), "warn"),
-    Applies.DOES_NOT_APPLY: Badge(_("does not apply"), "neutral"),
-    Applies.FACTS_NEEDED: Badge(_("facts needed"), "info"),
-    Applies.NOT_IN_FORCE: Badge(_("not in force"), "stale"),
-    Applies.CONTESTED: Badge(_("contested"), "info"),
-}
-ORDER = list(APPLIES)
 
 
 @require_http_methods(["GET", "POST"])
@@ -53,6 +47,7 @@ def classify(request: HttpRequest, uuid: UUID) -> HttpResponse:
         {
             "incident": found,
             "form": form,
+            "suggestions": _suggestions(found, form),
             "outcomes": outcomes(found, form) if form.is_bound else [],
             "crumbs": _crumbs(found),
             "nav_current": "incidents:respond",
@@ -62,9 +57,16 @@ def classify(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 
 def _form(request: HttpRequest, found: Incident) -> ClassifyForm:
-    known = incidents.registry_facts(found.deployment.system)
+    known = {name: each.value for name, each in fact.standing(found.deployment.system).items()}
     start = {"serious": "yes", "at_aware_at": local_now()}
     return ClassifyForm(request.POST or None, known=known, initial=start)
+
+
+def _suggestions(found: Incident, form: ClassifyForm) -> list[tuple[Any, Backing]]:
+    """The questions that the register answers, each with where its answer comes from."""
+    system = found.deployment.system
+    settled = fact.standing(system)
+    return [(form[name], backing(settled[name[3:]], system)) for name in form.suggested]
 
 
 def _save(found: Incident, form: ClassifyForm, request: HttpRequest) -> None:
@@ -111,11 +113,14 @@ def _outcome(outcome: RegimeOutcome) -> dict[str, Any]:
     dated = [
         stage for stage in outcome.stages if stage.target_due or stage.state != "not_applicable"
     ]
+    names = {each.id: each.name for each in load.get(outcome.regime).recipients}
+    if outcome.applies is Applies.DOES_NOT_APPLY:
+        dated = []
     return {
-        "title": outcome.title,
+        "title": shown.said(outcome.title),
         "badge": APPLIES[outcome.applies],
         "because": outcome.because,
-        "stages": dated if outcome.applies is not Applies.DOES_NOT_APPLY else [],
+        "stages": [(stage, names.get(stage.recipient or "", "")) for stage in dated],
         "counsel": outcome.requires_counsel,
     }
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -17,10 +17,12 @@ from compliance import queries as ground
 from compliance.actors import Actor, require
 from compliance.permissions import Permission
 from compliance.services import strip
+from compliance.states import REPORT
 from compliance.views.http import actor, fetch, page
 from compliance.views.tables import Column, Empty, Filter, Kind, Table
 from incidents import queries
 from incidents.forms import (
+    CHANNELS,
     ChoiceForm,
     NoteForm,
     OpenForm,
@@ -38,6 +40,17 @@ from incidents.views.shown import Fact
 if TYPE_CHECKING:
     from compliance.models import ClockInstance
     from incidents.models import Incident
+
+HELD = {
+    "incident": _("the incident"),
+    "version": _("the version"),
+    "manifest": _("its manifest"),
+    "serving": _("what served"),
+    "target": _("what the target said"),
+    "alerts": _("alerts"),
+    "events": _("events"),
+}
+"""The parts of an evidence hold."""
 
 INCIDENTS = Table(
     caption=_("Incidents"),
@@ -133,10 +146,19 @@ def _page(found: Incident, by: Actor) -> dict[str, Any]:
         "alerts": [_alert(each) for each in found.alerts.order_by("-last_at")],
         "classification": found.classifications.order_by("-number").first(),
         "choice": found.prior_notices.order_by("-pk").first(),
-        "holds": [(each, shown.state_badge(each)) for each in found.holds.order_by("-pk")],
+        "holds": [
+            (each, shown.state_badge(each), [(HELD[item["what"]], item) for item in each.items])
+            for each in found.holds.order_by("-pk")
+        ],
         "rollbacks": [_rollback(each) for each in found.rollbacks.order_by("-pk")],
-        "reports": ground.reports_for(by).filter(about_uuid=found.uuid).order_by("pk"),
-        "pages": [(each, shown.state_badge(each)) for each in found.pages.order_by("-pk")[:20]],
+        "reports": [
+            (each, shown.badge(REPORT, each.state))
+            for each in ground.reports_for(by).filter(about_uuid=found.uuid).order_by("pk")
+        ],
+        "pages": [
+            (each, shown.state_badge(each), CHANNELS.get(each.channel, each.channel))
+            for each in found.pages.order_by("-pk")[:20]
+        ],
         "unreached": found.state == "open" and paging.nobody_reached(found),
         "unsettled": incidents.unsettled(found),
         "review": getattr(found, "review", None),
@@ -266,7 +288,7 @@ def _act(
 def _reason(request: HttpRequest) -> str:
     said = request.POST.get("reason", "").strip()
     if not said:
-        raise ValueError(say("Give a reason; it goes into the record."))
+        raise ValueError(_now("Give a reason; it goes into the record."))
     return said[:4000]
 
 
@@ -274,7 +296,7 @@ def _reason(request: HttpRequest) -> str:
 def acknowledge(found: Incident, request: HttpRequest) -> str:
     """Take it; nobody else is woken."""
     incidents.acknowledge(found, by=actor(request))
-    return say("You have it. The ladder stopped.")
+    return _now("You have it. The ladder stopped.")
 
 
 @_act
@@ -282,9 +304,9 @@ def note(found: Incident, request: HttpRequest) -> str:
     """Write down what was seen."""
     form = NoteForm(request.POST)
     if not form.is_valid():
-        raise ValueError(say("The note is empty."))
+        raise ValueError(_now("The note is empty."))
     incidents.note(found, form.cleaned_data["text"], by=actor(request))
-    return say("Noted.")
+    return _now("Noted.")
 
 
 @_act
@@ -304,42 +326,42 @@ def choose(found: Incident, request: HttpRequest) -> str:
         informed_at=asked["informed_at"],
         by=actor(request),
     )
-    return say("Decided and recorded.")
+    return _now("Decided and recorded.")
 
 
 @_act
 def place_hold(found: Incident, request: HttpRequest) -> str:
     """Snapshot the evidence."""
     placed = holds.place(found, reason=_reason(request), by=actor(request))
-    return say("The evidence is under hold: %(n)d parts.") % {"n": len(placed.items)}
+    return _now("The evidence is under hold: %(n)d parts.") % {"n": len(placed.items)}
 
 
 @_act
 def contain(found: Incident, request: HttpRequest) -> str:
     """Say what keeps it from going on."""
     incidents.contain(found, how=_reason(request), by=actor(request))
-    return say("Contained.")
+    return _now("Contained.")
 
 
 @_act
 def resolve(found: Incident, request: HttpRequest) -> str:
     """It is over."""
     incidents.resolve(found, impact=_reason(request), by=actor(request))
-    return say("Resolved.")
+    return _now("Resolved.")
 
 
 @_act
 def reopen(found: Incident, request: HttpRequest) -> str:
     """It was not over."""
     incidents.reopen(found, reason=_reason(request), by=actor(request))
-    return say("Open again; the ladder starts anew.")
+    return _now("Open again; the ladder starts anew.")
 
 
 @_act
 def close(found: Incident, request: HttpRequest) -> str:
     """Nothing is left to do."""
     incidents.close(found, by=actor(request))
-    return say("Closed.")
+    return _now("Closed.")
 
 
 @require_POST

@@ -16,6 +16,7 @@ from compliance.services import strip
 from compliance.views.http import actor, fetch, page
 from compliance.views.tables import Badge, Column, Empty, Kind, Table
 from incidents import queries
+from incidents.rules.engine import A_LIST
 from incidents.services import event, rule, serving
 from incidents.views import shown
 from incidents.views.shown import Fact
@@ -121,7 +122,12 @@ def authorised_badge(seen: list[serving.Seen], allowed: frozenset[str]) -> Badge
 
 def _blind(state: StitchState | None) -> list[dict[str, Any]]:
     """Rules that could not judge every record of the newest batch."""
-    return list(state.blind) if state else []
+    return [each | {"lacks": _lacks(each["missing"])} for each in state.blind] if state else []
+
+
+def _lacks(missing: list[str]) -> str:
+    """The fields that were missing; a list of the registry is no field's name."""
+    return ", ".join(shown.said(each) if each == A_LIST else each for each in missing)
 
 
 EVENTS = Table(

@@ -9,7 +9,7 @@ from django.contrib import messages
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
@@ -34,6 +34,18 @@ CAUGHT = {
     True: Badge(_("would have caught it"), "ok"),
     False: Badge(_("would not have caught it"), "bad"),
     None: Badge(_("could not be measured"), "warn"),
+}
+MEASURED = {
+    "concern": _("Concern"),
+    "first_at": _("First at"),
+    "first_record": _("First record"),
+    "highest_deployment": _("Highest, framed as deployment"),
+    "highest_evaluation": _("Highest, framed as an evaluation"),
+    "n_hit_deployment": _("Hits, framed as deployment"),
+    "n_hit_evaluation": _("Hits, framed as an evaluation"),
+    "n_matches": _("Matches"),
+    "n_records": _("Records"),
+    "scan": _("Scan"),
 }
 
 
@@ -74,7 +86,10 @@ def _lesson(lesson: Lesson, by: Actor) -> dict[str, Any]:
     return {
         "lesson": lesson,
         "badge": CAUGHT[lesson.replay.get("caught")] if lesson.replay else None,
-        "measured": sorted(lesson.replay.get("measured", {}).items()),
+        "measured": [
+            (MEASURED.get(name, name), value)
+            for name, value in sorted(lesson.replay.get("measured", {}).items())
+        ],
         "rule": rule,
         "rule_url": shown.url("incidents:rule", rule.uuid) if rule else "",
         "scan_url": f"/r/{lesson.scan_ref.replace(':', '/')}" if lesson.scan_ref else "",
@@ -154,7 +169,7 @@ def replay(request: HttpRequest, uuid: UUID) -> HttpResponse:
     lesson = fetch(queries.lessons_for(actor(request)), uuid=uuid)
     reviews.replay(lesson, by=actor(request))
     if lesson.scan_ref and not lesson.replay:
-        messages.info(request, say("A scan of this pair was asked for; its result appears here."))
+        messages.info(request, _now("A scan of this pair was asked for; its result appears here."))
     return _back(lesson.review.uuid)
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
@@ -36,7 +36,7 @@ def ask(request: HttpRequest, uuid: UUID) -> HttpResponse:
     form = RollbackForm(request.POST, targets=targets)
     reason = request.POST.get("reason", "").strip()
     if not form.is_valid() or not reason:
-        messages.error(request, say("Choose the version to go back to, and give a reason."))
+        messages.error(request, _now("Choose the version to go back to, and give a reason."))
         return redirect("incidents:incident", uuid=uuid)
     version = fetch(ground.versions_for(actor(request)), uuid=form.cleaned_data["to_version"])
     asked = rollbacks.request(found, version, reason=reason[:4000], by=actor(request))
@@ -120,7 +120,7 @@ def reject(request: HttpRequest, uuid: UUID) -> HttpResponse:
     found = fetch(queries.rollbacks_for(actor(request)), uuid=uuid)
     reason = request.POST.get("reason", "").strip()
     if not reason:
-        messages.error(request, say("Give a reason; it goes into the record."))
+        messages.error(request, _now("Give a reason; it goes into the record."))
     else:
         rollbacks.reject(found, reason=reason[:4000], by=actor(request))
     return redirect("incidents:rollback", uuid=uuid)

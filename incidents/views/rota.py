@@ -19,7 +19,7 @@ from compliance.clock import now
 from compliance.permissions import Permission
 from compliance.views.http import actor, fetch, page
 from incidents import queries
-from incidents.forms import ShiftForm, StepForm, local_now
+from incidents.forms import CHANNELS, ShiftForm, StepForm, local_now
 from incidents.services import paging
 from incidents.views import shown
 
@@ -52,14 +52,16 @@ def rota(request: HttpRequest) -> HttpResponse:
 
 def _page(request: HttpRequest, form: ShiftForm) -> dict[str, Any]:
     monday = _monday(request)
-    ladder = paging.ladder()
     return {
         "form": form,
         "days": queries.week(actor(request), monday),
         "week_gaps": paging.gaps(start=monday, end=monday + WEEK),
         "month_gaps": paging.gaps(start=now(), end=now() + paging.ROTA_REACH),
         "on_call": queries.on_call_now(),
-        "ladder": ladder,
+        "ladder": [
+            (each, ", ".join(str(CHANNELS.get(name, name)) for name in each.channels))
+            for each in paging.ladder()
+        ],
         "is_default_ladder": not queries.ladder_steps().exists(),
         "step_form": StepForm(),
         "may_manage": actor(request).may(Permission.ROTA_MANAGE),

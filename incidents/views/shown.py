@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.utils.functional import Promise
-from django.utils.translation import gettext as say
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _now
 
 from compliance.audit.log import Line
 from compliance.machines import Tone
-from compliance.views.shown import Fact, badge, clock_card, entries, page_of, url
+from compliance.views.shown import Fact, badge, clock_card, entries, page_of, said, url
 from compliance.views.tables import Badge
+from incidents.states import LEVELS
 
 __all__ = [
     "LEVELS",
@@ -23,18 +22,12 @@ __all__ = [
     "folded",
     "level_badge",
     "page_of",
+    "said",
     "severity_badge",
     "state_badge",
     "url",
 ]
 
-LEVELS: dict[str, Promise] = {
-    "critical": _("critical"),
-    "high": _("high"),
-    "medium": _("medium"),
-    "low": _("low"),
-    "informational": _("informational"),
-}
 LEVEL_TONES = {
     "critical": Tone.BAD,
     "high": Tone.WARN,
@@ -58,7 +51,7 @@ def folded(lines: Iterable[Line]) -> list[Any]:
 
 
 def _counted(entry: Any, n: int) -> Any:
-    words = say("%(sentence)s (%(n)d times)") % {"sentence": entry.sentence, "n": n}
+    words = _now("%(sentence)s (%(n)d times)") % {"sentence": entry.sentence, "n": n}
     return entry._replace(sentence=words)
 
 

@@ -11,7 +11,7 @@ from compliance.actors import Actor, ActorKind, system
 from compliance.audit.actions import ACTIONS
 from compliance.machines import TransitionRefused, refusal
 from compliance.permissions import ALL_BUT_SYSTEM
-from config.reference import MACHINES, claim_of
+from config.reference import MACHINES, claims_of
 
 ROOT = Path(__file__).resolve().parents[2]
 VERBS = sorted({verb for machine in MACHINES for _, verb in machine.moves})
@@ -27,8 +27,7 @@ def person(user_id=1):
 
 def edges(machine):
     found = {(state, move.to) for (state, _), move in machine.moves.items()}
-    claim = claim_of(machine)
-    return found | ({claim} if claim else set())
+    return found | set(claims_of(machine))
 
 
 def test_no_two_machines_share_a_name():
@@ -100,7 +99,14 @@ def test_whoever_asked_cannot_be_the_second_person(machine):
 
 def test_what_a_lease_claims_is_what_the_page_draws():
     claimed = {pair for path in _sources() for pair in _claims(path)}
-    assert claimed == {claim for machine in MACHINES if (claim := claim_of(machine))}
+    assert claimed == {claim for machine in MACHINES for claim in claims_of(machine)}
+
+
+def test_what_a_lease_holds_can_be_put_back_and_given_up():
+    for machine in MACHINES:
+        for waiting, working in claims_of(machine):
+            assert {(working, "requeue"), (working, "give_up")} <= set(machine.moves), machine.name
+            assert (waiting, "give_up") in machine.moves, machine.name
 
 
 def _sources():

@@ -326,21 +326,16 @@ def test_a_processed_stream_is_that_of_a_model_whose_writing_weights_are_centred
 
 
 @pytest.mark.parametrize("family", [*LAYER_NORMED, "qwen2"])
-def test_processed_heads_are_those_of_a_model_without_value_biases(family):
-    without = empty(family, BLOCKS)
-    without.load_state_dict(model(family).state_dict())
-    with torch.no_grad():
-        first = blocks_in(without)[0]
-        if family == "gpt2":
-            first.attn.c_attn.bias[2 * WIDTH :] = 0
-        elif family == "qwen2":
-            first.self_attn.v_proj.bias.zero_()
-        else:
-            first.attention.query_key_value.bias.view(4, 3, 8)[:, 2] = 0
-    point = parse("blocks.0.attn.hook_z:processed")
-    wanted = read(without, named(Site.Z, 0))
-    assert close(read(model(family), point), wanted)
-    assert not close(read(model(family), named(Site.Z, 0)), wanted)
+def test_processed_heads_are_without_what_they_give_to_a_stream_of_nought(family):
+    built = model(family)
+    for k in range(BLOCKS):
+        z = named(Site.Z, k)
+        handle = readpoints.tap(built, named(Site.LN1_NORMALISED, k)).splice(torch.zeros_like)
+        always = read(built, z)
+        handle.remove()
+        assert close(always, always[:1, :1].expand_as(always))
+        assert always.abs().max() > 0.1
+        assert close(read(built, parse(f"{z.spelled}:processed")), read(built, z) - always)
 
 
 @pytest.mark.parametrize(

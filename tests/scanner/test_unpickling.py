@@ -14,7 +14,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
-from assessments.scanner import unpickling
+from assessments.scanner import formats, unpickling
 from assessments.scanner import unpickling_child as child
 from assessments.scanner.contract import ScanFailed
 from assessments.scanner.digests import file_sha256
@@ -95,7 +95,7 @@ def test_tensors_values_and_settings_come_over_under_their_names(tmp_path, bring
     assert sorted(path.name for path in out.iterdir()) == ["converted.json", "weights.safetensors"]
     assert json.loads((out / "converted.json").read_text()) == {
         "schema": "strata.converted/1",
-        "layout": "openai",
+        "layout": "openai_v5",
         "source_files": {
             "sae.pt": file_sha256(source),
             "config.json": file_sha256(tmp_path / "config.json"),
@@ -123,7 +123,7 @@ def test_nested_tensors_and_lists_are_named_by_their_path(tmp_path, bring):
         "sizes": (3, [4, 5.5]), "dtype": torch.bfloat16, "nothing": None,
         "parameter": torch.nn.Parameter(torch.ones(3)),
     })  # fmt: skip
-    out = bring(source, layout="openai")
+    out = bring(source, layout="openai_v5")
     assert open_store(out / "weights.safetensors").shapes() == {
         "layers.0": (1,), "layers.1": (2,), "parameter": (3,),
         "state.7": (), "state.W_enc": (2, 3),
@@ -302,32 +302,44 @@ def test_a_folder_is_taken_when_it_holds_one_pickled_file(tmp_path, bring):
         unpickling.convert(folder, tmp_path / "second")
 
 
-def shapes(**turned):
+def shapes(*more, **turned):
     f, d = 8, 4
-    known = {"W_enc": (d, f), "b_enc": (f,), "W_dec": (f, d), "b_dec": (d,), "threshold": (f,)}
-    return {name: known[name] for name in (*list(known)[:4], *turned.pop("more", ()))} | turned
+    known = {"W_enc": (d, f), "b_enc": (f,), "W_dec": (f, d), "b_dec": (d,)}
+    return known | dict.fromkeys(more, (f,)) | turned
 
 
 @pytest.mark.parametrize(
     ("found", "values", "config", "layout"),
     [
         (shapes(W_enc=(8, 4), W_dec=(4, 8)), {}, {}, "qwen_scope"),
-        (shapes(W_enc=(8, 4)), {}, {}, "circuit_tracer"),
-        (shapes(), {}, {}, "saelens"),
         (shapes(), {}, {"trainer": {"dict_class": "JumpReluAutoEncoder"}}, "dictionary_learning"),
+        (shapes("threshold"), {}, {}, "dictionary_learning"),
         (shapes(), {"k": 3, "group_sizes": [4, 4]}, {}, "dictionary_learning"),
         ({"W": (4, 8), "b_enc": (8,), "b_dec": (4,)}, {}, {}, "goodfire"),
-        (shapes(more=["threshold"]), {}, {}, "fits dictionary_learning, saelens"),
-        (shapes(W_enc=(4, 4), b_enc=(4,), W_dec=(4, 4)), {}, {}, "fits circuit_tracer, qwen_scope"),
-        ({"weight": (2, 2)}, {}, {}, "weight, fits no known layout; say which with --layout"),
     ],
 )
-def test_the_layout_is_guessed_from_what_is_there_or_asked_for(found, values, config, layout):
-    if "fits" not in layout:
-        assert unpickling.guessed("sae.pt", found, values, config) == layout
-        return
-    with pytest.raises(ScanFailed, match=layout):
-        unpickling.guessed("sae.pt", found, values, config)
+def test_the_layout_is_guessed_from_what_is_there(found, values, config, layout):
+    assert unpickling.guessed("sae.pt", found, values, config) == layout
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        shapes(),  # The right names, the wrong way round.
+        shapes(W_enc=(4, 4), b_enc=(4,), W_dec=(4, 4)),  # Either way round.
+        shapes("more", W_enc=(8, 4), W_dec=(4, 8)),
+        {"weight": (2, 2)},
+    ],
+)
+def test_where_the_layout_cannot_be_told_it_is_asked_for(found):
+    with pytest.raises(ScanFailed, match="say which with --layout: openai_v5, "):
+        unpickling.guessed("sae.pt", found, {}, {})
+
+
+def test_every_layout_that_is_brought_over_is_one_that_is_read(tmp_path, bring):
+    assert set(unpickling.LAYOUTS) <= {each.NAME for each in formats.LAYOUTS}
+    found = formats.open_sae(bring(saved(tmp_path, openai(), "resid_post_mlp_v5_32k.8.pt")))
+    assert (found.format, found.k, found.d_sae, found.d_in) == ("openai_v5", 3, 8, 4)
 
 
 def test_a_layout_nobody_knows_is_refused_before_anything_is_read(tmp_path):

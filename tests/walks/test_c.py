@@ -19,6 +19,7 @@ WIZARD: dict[str, object] = {
     "serious": "yes",
     "limb_rights": "on",
     "is_annex_iii": "yes",
+    "confirmed": "on",
     "is_personal_data_breach": "yes",
     "is_controller": "yes",
     "is_eu_personal_data": "yes",
@@ -85,7 +86,8 @@ def test_an_incident_becomes_a_report_with_a_receipt(
     listed = rae.open("/duties/reports/?regime=eu-gdpr-33")
     report = listed.link("/duties/reports/0")
     drafted = rae.open(report)
-    assert "4 fields are not answered" in drafted.text
+    assert "3 fields are not answered" in drafted.text
+    assert "Only needed if late: the legal limit is" in drafted.text
     assert "Likely consequences (Art. 33(3)(c))" in drafted.text
 
     # A report with gaps is not submitted; unknown is stated, with its reason.

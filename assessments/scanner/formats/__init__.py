@@ -14,7 +14,19 @@ from typing import TYPE_CHECKING, Protocol
 
 from assessments.scanner.contract import ScanFailed
 from assessments.scanner.digests import file_sha256, manifest_sha256
-from assessments.scanner.formats import saelens
+from assessments.scanner.formats import (
+    circuit_tracer,
+    dictionary_learning,
+    gemma_scope,
+    gemma_scope_2,
+    goodfire,
+    llama_scope,
+    llamascopium,
+    openai_v5,
+    qwen_scope,
+    saelens,
+    sparsify,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +49,10 @@ class Layout(Protocol):
         """The autoencoder, weights left on disk."""
 
 
-LAYOUTS: tuple[Layout, ...] = (saelens,)
+LAYOUTS: tuple[Layout, ...] = (
+    saelens, sparsify, dictionary_learning, openai_v5, gemma_scope, gemma_scope_2, goodfire,
+    llama_scope, llamascopium, qwen_scope, circuit_tracer,
+)  # fmt: skip
 
 
 def layout_of(path: Path, name: str = "") -> Layout:

@@ -126,7 +126,9 @@ def theta(said: Config, told: Settings, scales: Scales) -> float:
     """θ in the units of the scaled stream.
 
     Raises:
-        ScanFailed: there is none.
+        ScanFailed: there is none, or it is below 0, where negative activations would count.
     """
     kept = said.number(THRESHOLD)
+    if kept < 0:
+        raise said.unfit(THRESHOLD, "a number from 0")
     return kept * (scales.rebuilt if told.judges_by_length else scales.given)

@@ -23,8 +23,6 @@ from assessments.scanner.rows import Norms, OnDisk
 from assessments.scanner.sae import Architecture, Norm, SparseAutoencoder
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from assessments.scanner.formats.config import Config
     from assessments.scanner.rows import Rows
     from assessments.scanner.store import Store
@@ -268,8 +266,5 @@ def kept_scales(store: Store, told: Settings) -> Scales:
     found: list[float] = []
     for hook in (told.hook_in, told.hook_out):
         name = f"{AVERAGE}.{hook}"
-        if tensors.shape_of(store, name) not in {(), (1,)}:
-            raise tensors.refusal(store, name, "a single number", store.tensors[name].shape)
-        kept: Tensor = store.read(name).reshape(())
-        found.append(scale(told.d, float(kept), f"{store.name}: {name}"))
+        found.append(scale(told.d, tensors.single(store, name), f"{store.name}: {name}"))
     return Scales(*found)

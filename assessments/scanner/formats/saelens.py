@@ -16,8 +16,14 @@ import torch
 from safetensors.torch import save_file
 
 from assessments.scanner.contract import ScanFailed
-from assessments.scanner.formats import saelens_config, saelens_folding, tensors
-from assessments.scanner.formats.saelens_config import CONFIG, NORMS
+from assessments.scanner.formats import (
+    config,
+    converted,
+    saelens_config,
+    saelens_folding,
+    tensors,
+)
+from assessments.scanner.formats.saelens_config import NORMS
 from assessments.scanner.formats.turned import Exp, Same
 from assessments.scanner.rows import Norms, OnDisk
 from assessments.scanner.sae import Architecture, Gate, SparseAutoencoder
@@ -26,11 +32,13 @@ from assessments.scanner.store import open_store
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from assessments.scanner.formats.config import Config
     from assessments.scanner.formats.saelens_config import Settings
     from assessments.scanner.rows import Rows
     from assessments.scanner.store import Store
 
 NAME = "saelens"
+CONFIG = "cfg.json"
 WEIGHTS = "sae_weights.safetensors"
 SPARSITY = "sparsity.safetensors"
 VERSION = "6.54.12"
@@ -39,14 +47,28 @@ CHUNK = 1 << 20
 
 
 def recognises(path: Path) -> bool:
-    """Whether the folder holds SAELens's two files."""
+    """Whether the folder holds SAELens's two files, or what `convert` makes of a pickle of it."""
+    return is_plain(path) or converted.holds(path, NAME)
+
+
+def is_plain(path: Path) -> bool:
+    """Whether the folder is as SAELens writes it."""
     return (path / CONFIG).is_file() and (path / WEIGHTS).is_file()
 
 
 def files(path: Path) -> tuple[Path, ...]:
     """The files that make the autoencoder, and how often it fires if that is told."""
+    made = (path / CONFIG, path / WEIGHTS) if is_plain(path) else converted.files(path)
     sparsity = (path / SPARSITY,) if (path / SPARSITY).is_file() else ()
-    return (path / CONFIG, path / WEIGHTS, *saelens_folding.files(path), *sparsity)
+    return (*made, *saelens_folding.files(path), *sparsity)
+
+
+def opened(path: Path) -> tuple[Config, Store]:
+    """Configuration and weights."""
+    if is_plain(path):
+        return config.read(path / CONFIG), open_store(path / WEIGHTS)
+    source = converted.read(path)
+    return source.config, source.store
 
 
 def load(path: Path) -> SparseAutoencoder:
@@ -55,8 +77,8 @@ def load(path: Path) -> SparseAutoencoder:
     Raises:
         ScanFailed: the file asks for something this scanner does not compute.
     """
-    said = saelens_config.read(path)
-    store = open_store(path / WEIGHTS)
+    given, store = opened(path)
+    said = saelens_config.read(given)
     expect_tensors(store, said)
     weights = saelens_folding.folded(path, said, store)
     pinned = threshold(store, said, weights.lengths_over)
@@ -123,7 +145,7 @@ def threshold(store: Store, said: Settings, lengths_over: float) -> Rows | None:
         return OnDisk(store, "threshold")
     if said.kind.rule is not Architecture.BATCHTOPK:
         return None
-    pinned = float(store.read("topk_threshold"))
+    pinned = tensors.single(store, "topk_threshold")
     if pinned <= 0:
         return None
     return Same(pinned / lengths_over if said.ranks_by_norm else pinned, said.d_sae)
@@ -146,7 +168,9 @@ def whole(said: Settings) -> int:
         ScanFailed: the batch competes for a number of places that does not come out even.
     """
     if said.k != int(said.k):
-        message = f"{said.where}: k: expected a whole number where no threshold is set, came {said.k}"
+        message = (
+            f"{said.where}: k: expected a whole number where no threshold is set, came {said.k}"
+        )
         raise ScanFailed(message, permanent=True)
     return int(said.k)
 

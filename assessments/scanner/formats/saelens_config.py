@@ -8,18 +8,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from assessments.scanner import readnames
 from assessments.scanner.contract import ScanFailed
-from assessments.scanner.formats import config, naming
+from assessments.scanner.formats import naming
 from assessments.scanner.formats.config import Config
 from assessments.scanner.sae import Architecture, Declared, Norm
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-CONFIG = "cfg.json"
 
 
 class Kind(NamedTuple):
@@ -109,13 +104,12 @@ class Settings:
     doubts: tuple[str, ...]
 
 
-def read(path: Path) -> Settings:
-    """What the folder's cfg.json says.
+def read(given: Config) -> Settings:
+    """What a cfg.json says.
 
     Raises:
         ScanFailed: it asks for something that is not computed here, or for nothing sensible.
     """
-    given = config.read(path / CONFIG)
     is_old = "metadata" not in given
     said = as_of_six(given) if is_old else given
     kind = kind_of(said)
@@ -241,7 +235,8 @@ def expect_whole_points(said: Config, metadata: Config) -> None:
 
 def point(metadata: Config, key: str) -> str:
     """A read point; with `:processed` if the stream there was read with its mean taken off."""
-    name = metadata.text(key, "") or metadata.text(f"hf_{key}", "")
+    key = key if metadata.text(key, "") else f"hf_{key}"
+    name = metadata.text(key, "")
     if not name:
         return ""
     naming.hook_name(f"{metadata.where}: {key}", name)

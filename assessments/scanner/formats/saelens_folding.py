@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from assessments.scanner.formats.config import Config
     from assessments.scanner.formats.saelens_config import Settings
     from assessments.scanner.rows import Rows
     from assessments.scanner.store import Store

@@ -38,6 +38,18 @@ def width(store: Store, name: str, dim: int) -> int:
     return shape[dim]
 
 
+def beside(store: Store, name: str, f: int, latent_dim: int) -> int:
+    """How wide the matrix of `f` latents is in its other dimension.
+
+    Raises:
+        ScanFailed: it is not there, or its latents lie along the other dimension.
+    """
+    if width(store, name, latent_dim) != f:
+        shape = store.tensors[name].shape
+        raise refusal(store, name, f"{f} latents along dimension {latent_dim}", shape)
+    return width(store, name, 1 - latent_dim)
+
+
 def expect(
     store: Store, wanted: Mapping[str, tuple[int, ...]], *, besides: Iterable[str] = ()
 ) -> None:
@@ -95,12 +107,21 @@ def whole(store: Store, name: str) -> int:
     Raises:
         ScanFailed: it is something else.
     """
-    shape = shape_of(store, name)
-    if shape not in {(), (1,)}:
-        raise refusal(store, name, "a single number", shape)
-    value = float(store.read(name).reshape(()))
+    value = single(store, name)
     if value != int(value) or value < 1:
         raise ScanFailed(
             f"{store.name}: {name}: expected a whole number from 1, came {value}", permanent=True
         )
     return int(value)
+
+
+def single(store: Store, name: str) -> float:
+    """A single number that is kept as a tensor.
+
+    Raises:
+        ScanFailed: it is something else.
+    """
+    shape = shape_of(store, name)
+    if shape not in {(), (1,)}:
+        raise refusal(store, name, "a single number", shape)
+    return float(store.read(name).reshape(()))

@@ -64,6 +64,9 @@ def test_an_approved_report_is_printed_and_attached(rae, ada, as_actor) -> None:
     said = "\n".join(pages)
     assert "A key was sent" in said
     assert "Not known: the review is not over" in said
+    assert "stated as unknown" in said
+    assert "Stated by: Rae, " in said
+    assert said.count("missing") == 1, "in the legend alone: nothing is missing"
     assert "strata.local/log" in said, "the key that verifies the log"
 
 
@@ -81,7 +84,7 @@ def test_the_assessment_report_says_what_was_found_and_what_is_missing(ada, root
     factories.make_manifest(version)
     make_evidence(version, root)
     made = dossier.assessment_report(version, by=as_actor(ada))
-    assert made.content["answer"]["sentence"] == "Of 1 examinations on record, 1 did not."
+    assert made.content["answer"]["sentence"] == "Of 1 examination on record, 1 did not."
     assert "Rollback drill" in {gap["title"] for gap in made.content["gaps"]}
     printing.render(made.pk)
     made.refresh_from_db()

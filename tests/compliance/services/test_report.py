@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
+from compliance import clock
+from compliance.clock import now
 from compliance.machines import TransitionRefused
-from compliance.models import Document
+from compliance.models import Document, Filing
 from compliance.permissions import NotAllowed
-from compliance.services import approval, report
-from tests.compliance.papers import answered, draft, make_incident
+from compliance.services import approval, deadline, report
+from tests.compliance.papers import answered, draft, facts_known, make_incident, serious
 
 pytestmark = pytest.mark.django_db
 
@@ -39,7 +43,97 @@ def test_not_known_needs_a_reason_and_then_counts_as_an_answer(rae, as_actor) ->
         report.revise(begun, {"harm": {"status": "unknown"}}, by=as_actor(rae))
     report.revise(begun, {"harm": {"status": "unknown", "why": "still counted"}}, by=as_actor(rae))
     assert "harm" not in {each.id for each in report.missing(begun)}
-    assert report.newest(begun).fields["harm"]["mark"] == "missing"
+
+
+def test_a_stated_unknown_is_attested_by_whoever_states_it_and_not_missing(rae, as_actor) -> None:
+    begun = draft(make_incident(), by=as_actor(rae))
+    with clock.held(now()) as held:
+        unknown = {"status": "unknown", "why": "still counted"}
+        report.revise(begun, {"harm": unknown}, by=as_actor(rae))
+        assert report.newest(begun).fields["harm"] == {
+            "value": "",
+            "status": "unknown",
+            "mark": "attested",
+            "source": "Rae",
+            "why": "still counted",
+            "at": clock.stamp(held.at),
+        }
+    assert dict_of(report.content(begun))["harm"]["mark"] == "attested"
+
+
+def test_a_revision_that_marked_a_stated_unknown_as_missing_is_read_rightly(rae, as_actor) -> None:
+    begun = answered(make_incident(), by=as_actor(rae))
+    old = report.newest(begun)
+    old.fields["harm"]["mark"] = "missing"
+    old.save()
+    assert dict_of(report.content(begun))["harm"]["mark"] == "attested"
+
+
+def dict_of(content) -> dict:
+    return {each["id"]: each for each in content["fields"]}
+
+
+def breach(rae, *, hours_ago: float):
+    """A draft under the GDPR: 72 hours, and reasons where it comes later."""
+    incident = make_incident()
+    facts = serious(
+        now() - timedelta(hours=hours_ago),
+        controller=True, personal_data_breach=True, eu_personal_data=True, risk_unlikely=False,
+    )  # fmt: skip
+    clocks = deadline.compute(incident.subject, incident, facts, by=rae)
+    counting = next(each for each in clocks if each.regime == "eu-gdpr-33")
+    begun = report.start(incident, counting, incident_facts=facts_known(), by=rae)
+    unknown = {"status": "unknown", "why": "the review is not over"}
+    others = [f.id for f in report.fields_of(begun) if f.id != "late_reasons"]
+    report.revise(begun, dict.fromkeys(others, unknown), by=rae)
+    return begun
+
+
+def test_reasons_for_delay_are_not_needed_while_the_report_would_be_in_time(rae, as_actor) -> None:
+    begun = breach(as_actor(rae), hours_ago=2)
+    assert report.missing(begun) == []
+    said = dict_of(report.content(begun))["late_reasons"]
+    assert (said["status"], said["mark"]) == ("not_needed", "")
+    report.submit(begun, by=as_actor(rae))
+    assert begun.state == "review"
+
+
+def test_reasons_for_delay_are_needed_once_the_legal_limit_has_passed(rae, as_actor) -> None:
+    begun = breach(as_actor(rae), hours_ago=2)
+    limit = report.limit(begun)
+    with clock.held(limit):
+        assert report.missing(begun) == []
+    with clock.held(limit + timedelta(seconds=1)):
+        assert [each.id for each in report.missing(begun)] == ["late_reasons"]
+        with pytest.raises(TransitionRefused, match="Reasons, where later than the period"):
+            report.submit(begun, by=as_actor(rae))
+        report.revise(begun, {"late_reasons": {"value": "Nobody was there."}}, by=as_actor(rae))
+        report.submit(begun, by=as_actor(rae))
+    assert begun.state == "review"
+
+
+def test_a_report_that_became_late_while_it_waited_is_not_approved(rae, ada, as_actor) -> None:
+    begun = breach(as_actor(rae), hours_ago=2)
+    report.submit(begun, by=as_actor(rae))
+    with clock.held(report.limit(begun) + timedelta(seconds=1)):
+        with pytest.raises(TransitionRefused, match="legal limit passed while this report waited"):
+            report.approve(begun, by=as_actor(ada))
+        report.send_back(begun, by=as_actor(ada), note="say why it is late")
+        report.revise(begun, {"late_reasons": {"value": "It waited."}}, by=as_actor(rae))
+        report.submit(begun, by=as_actor(rae))
+        report.approve(begun, by=as_actor(ada))
+    assert begun.state == "approved"
+
+
+def test_a_correction_of_what_was_in_time_is_not_late(rae, as_actor) -> None:
+    begun = breach(as_actor(rae), hours_ago=2)
+    sent = now()
+    Filing.objects.create(
+        report=begun, way="null", report_sha256="0" * 64, filed_by=rae,
+        state="acknowledged", asked_at=sent, sent_at=sent,
+    )  # fmt: skip
+    with clock.held(report.limit(begun) + timedelta(days=9)):
+        assert report.missing(begun) == []
 
 
 def test_saving_what_stands_already_makes_no_revision(rae, ada, as_actor) -> None:
@@ -53,7 +147,9 @@ def test_saving_what_stands_already_makes_no_revision(rae, ada, as_actor) -> Non
 def test_changing_what_was_measured_makes_it_attested(rae, as_actor) -> None:
     begun = draft(make_incident(), by=as_actor(rae))
     report.revise(begun, {"version": {"value": "another"}}, by=as_actor(rae))
-    assert report.newest(begun).fields["version"] == {
+    said = report.newest(begun).fields["version"]
+    assert said.pop("at")
+    assert said == {
         "value": "another",
         "status": "value",
         "mark": "attested",
@@ -105,7 +201,7 @@ def test_reopening_makes_the_approval_void(rae, ada, as_actor) -> None:
 def test_nothing_is_changed_while_a_second_person_looks(rae, ada, as_actor) -> None:
     begun = answered(make_incident(), by=as_actor(rae))
     report.submit(begun, by=as_actor(rae))
-    with pytest.raises(TransitionRefused, match="review"):
+    with pytest.raises(TransitionRefused, match="reopen it before changing it"):
         report.revise(begun, {"harm": {"value": "none"}}, by=as_actor(rae))
     report.send_back(begun, by=as_actor(ada), note="say more")
     report.revise(begun, {"harm": {"value": "none"}}, by=as_actor(rae))
@@ -127,9 +223,6 @@ def test_a_machine_cannot_draft(root) -> None:
 
 
 def test_a_report_is_begun_once_for_each_clock(rae, as_actor) -> None:
-    from compliance.services import deadline
-    from tests.compliance.papers import facts_known, serious
-
     incident, facts = make_incident(), serious()
     deadline.compute(incident.subject, incident, facts, by=as_actor(rae))
     first = report.start_due(incident, facts_known(), by=as_actor(rae))

@@ -10,9 +10,16 @@ from django.urls import reverse
 from compliance.audit import sequencer
 from compliance.clock import now
 from compliance.models import AuditExport, Blob, Document, Report
-from compliance.services import audit_export, blob, dossier, report, submission
+from compliance.services import audit_export, blob, deadline, dossier, report, submission
 from tests import factories
-from tests.compliance.papers import answered, draft, house_clock, make_incident
+from tests.compliance.papers import (
+    answered,
+    draft,
+    facts_known,
+    house_clock,
+    make_incident,
+    serious,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -83,6 +90,27 @@ def test_answers_are_saved_as_a_new_revision(drafted, rae, client_as) -> None:
     assert answer.status_code == 302
     assert report.newest(drafted).number == 2
     assert "<ins>Said.</ins>" in said(page(client_as(rae), "report_tab", drafted.uuid, "revisions"))
+
+
+def test_a_stated_unknown_is_shown_with_who_and_when_and_not_as_missing(
+    rae, as_actor, client_as
+) -> None:
+    shown = said(page(client_as(rae), "report", answered(make_incident(), by=as_actor(rae)).uuid))
+    assert "stated as unknown, Rae, " in shown
+    assert "provenance-missing" not in shown
+
+
+def test_reasons_for_delay_are_shown_as_needed_only_if_late(rae, as_actor, client_as) -> None:
+    incident = make_incident()
+    breach = {"controller": True, "personal_data_breach": True, "eu_personal_data": True}
+    facts = serious(**breach, risk_unlikely=False)
+    clocks = deadline.compute(incident.subject, incident, facts, by=as_actor(rae))
+    counting = next(each for each in clocks if each.regime == "eu-gdpr-33")
+    begun = report.start(incident, counting, incident_facts=facts_known(), by=as_actor(rae))
+    for name in ("report", "edit_report"):
+        assert "Only needed if late: the legal limit is" in said(
+            page(client_as(rae), name, begun.uuid)
+        )
 
 
 def test_not_known_without_a_reason_is_sent_back(drafted, rae, client_as) -> None:

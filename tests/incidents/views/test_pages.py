@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from django.urls import reverse
 
 from compliance.clock import now
 from compliance.models import ClockInstance
+from compliance.services import fact
 from incidents.models import Alert, Event, Incident, Rollback, Shift
 from incidents.services import hold, incident, review, rollback, rule
 from tests.incidents import cast
@@ -122,6 +124,7 @@ def test_the_wizard_saves_when_told_to(burning, rae, client_as):
         "limb_cyber_breach": "on",
         "word_data_affected": "API keys",
         "reasons": "Credentials left.",
+        "confirmed": "on",
         "save": "1",
     }
     rae.zone = "UTC"
@@ -140,6 +143,84 @@ def test_the_wizard_names_what_is_missing(burning, rae, client_as):
     )
     assert answer.status_code == 422
     assert not burning.incident.classifications.exists()
+
+
+def high_risk(stage, **columns) -> None:
+    """The system of the scene as its record classifies it."""
+    system = stage.deployment.system
+    for name, value in {"risk_class": "annex_iii", "member_states": ["DE"], **columns}.items():
+        setattr(system, name, value)
+    system.save()
+
+
+def chosen(page: str, name: str) -> str:
+    """What a question's input stands at."""
+    options = re.search(rf'<select name="{name}".*?</select>', page, re.DOTALL)[0]
+    found = re.search(r'<option value="(\w*)" selected', options)
+    return found[1] if found else ""
+
+
+def wizard(**answers: str) -> dict[str, str]:
+    """A finding of harm to health, of which somebody knew half an hour ago."""
+    at = cast.minutes_ago(30).strftime("%Y-%m-%dT%H:%M")
+    said = {"at_aware_at": at, "serious": "yes", "limb_health": "on", "reasons": "Somebody fell."}
+    return {**said, "save": "1", **answers}
+
+
+@pytest.fixture
+def officer(rae, client_as):
+    rae.zone = "UTC"
+    rae.save()
+    return client_as(rae)
+
+
+def test_the_wizard_suggests_what_the_systems_record_says_and_names_it(burning, officer):
+    high_risk(burning)
+    shown = officer.get(
+        reverse("incidents:classify", args=[burning.incident.uuid])
+    ).content.decode()
+    assert chosen(shown, "is_annex_iii") == "yes"
+    assert chosen(shown, "is_annex_i") == "no"
+    assert "from the system&#x27;s record: risk class high-risk, Annex III" in shown
+    assert "from the system&#x27;s record: Member States DE" in shown
+    fact.answer(burning.deployment.system, {"controller": True}, reason="R-17.", by=cast.MAKER)
+    again = officer.get(reverse("incidents:classify", args=[burning.incident.uuid]))
+    assert again.content.decode().count("from the system&#x27;s record") > shown.count(
+        "from the system&#x27;s record"
+    )
+    assert shown.index('name="is_annex_iii"') < shown.index("that the register does not answer")
+
+
+def test_the_wizard_guesses_nothing_for_a_system_that_is_not_classified(burning, officer):
+    high_risk(burning, risk_class="unknown", member_states=[])
+    shown = officer.get(
+        reverse("incidents:classify", args=[burning.incident.uuid])
+    ).content.decode()
+    for name in ("is_annex_iii", "is_annex_i", "is_eu_market"):
+        assert chosen(shown, name) == ""
+    in_force = {"aware_at": "2029-01-10T09:00:00Z"}
+    found = incident.preview(burning.incident, facts=in_force, limbs=["health"], serious=True)
+    assert next(each for each in found if each.key == "eu-aia-73").applies == "facts_needed"
+
+
+def test_a_suggestion_counts_only_once_the_person_confirms_it(burning, officer):
+    high_risk(burning)
+    address = reverse("incidents:classify", args=[burning.incident.uuid])
+    refused = officer.post(address, wizard(is_annex_iii="yes"))
+    assert refused.status_code == 422
+    assert b"Confirm these answers" in refused.content
+    assert not burning.incident.classifications.exists()
+    officer.post(address, wizard(is_annex_iii="yes", confirmed="on"))
+    facts = burning.incident.classifications.get().facts
+    assert facts["annex_iii"] is True
+    assert "annex_iii" in facts["stated"]
+
+
+def test_a_suggestion_that_the_person_takes_back_is_not_known(burning, officer):
+    high_risk(burning)
+    address = reverse("incidents:classify", args=[burning.incident.uuid])
+    officer.post(address, wizard(is_annex_iii="", is_annex_i="no", confirmed="on"))
+    assert "annex_iii" not in burning.incident.classifications.get().facts
 
 
 def test_the_engineer_does_not_classify(burning, bo, client_as):

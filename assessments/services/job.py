@@ -1,0 +1,22 @@
+"""What the scanner is asked, from what was pinned on the row."""
+
+from __future__ import annotations
+
+from assessments.models import Scan
+from assessments.scanner.contract import Prompt, ScanJob, WatchedLatent
+
+
+def of(scan: Scan) -> ScanJob:
+    """The whole scan; every worker of it gets the very same."""
+    return ScanJob(
+        model_path=scan.version.location,
+        model_sha256=scan.version.weights_sha256,
+        sae_path=scan.sae.location,
+        sae_sha256=scan.sae.sha256,
+        hook_name=scan.sae.hook_name,
+        watchlist=tuple(WatchedLatent.from_json(raw) for raw in scan.watchlist.latents),
+        prompts=tuple(Prompt.from_json(raw) for raw in scan.suite.prompts),
+        suite_sha256=scan.suite.sha256,
+        seed=scan.seed,
+        device=scan.device,
+    )

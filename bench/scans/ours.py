@@ -1,0 +1,59 @@
+"""Our side of `bench.scan`: the scanner's own reading path.
+
+watched-N     the model as deep as the read point, 32 columns of N latents
+truncated     the same without any autoencoder
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+
+from assessments.scanner import formats, lots, readpoints, weights
+from assessments.scanner.reading import Reader
+from bench.frame import serve
+from bench.scans import inputs
+
+BUDGET = inputs.N_TEXTS * inputs.N_TOKENS
+
+
+def model(dtype: torch.dtype = torch.float32) -> Any:
+    """No deeper than the read point."""
+    return weights.load_model(inputs.MODEL, blocks=inputs.BLOCKS, dtype=dtype).model
+
+
+def read(model: Any, sequences: list[list[int]]) -> list[torch.Tensor]:
+    """Each sequence's stream at the read point: (T, D)."""
+    reader = Reader(model, readpoints.parse(inputs.HOOK))
+    found = [each for lot in lots.cut(sequences, BUDGET) for each in reader.read(sequences, lot)]
+    return [stream for _, stream in sorted(found, key=lambda each: each[0])]
+
+
+def watched(n_latents: int) -> tuple[Callable[[], object], float]:
+    """The watch-list on the eight texts."""
+    truncated, sequences = model(), inputs.ids().tolist()
+    columns = formats.open_sae(inputs.sae_folder(n_latents)).columns(inputs.watched(n_latents))
+
+    def look() -> torch.Tensor:
+        return torch.cat([columns.encode(stream) for stream in read(truncated, sequences)])
+
+    inputs.leave(look(), f"watched-{n_latents}")
+    return look, BUDGET
+
+
+def truncated() -> tuple[Callable[[], object], float]:
+    """The model alone."""
+    alone, sequences = model(), inputs.ids().tolist()
+    return lambda: read(alone, sequences), BUDGET
+
+
+CASES: dict[str, Callable[[], tuple[Callable[[], object], float]]] = {
+    "truncated": truncated,
+    **{f"watched-{n_latents}": partial(watched, n_latents) for n_latents in inputs.WIDTHS},
+}
+
+if __name__ == "__main__":
+    serve(CASES)

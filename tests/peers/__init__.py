@@ -1,0 +1,1 @@
+"""Ours beside the peers' own packages, which live in .venv-peers and are run in a process apart."""
