@@ -11,7 +11,7 @@ from ninja import Router, Schema, Status
 
 from assessments import queries
 from assessments.models import Finding, GateDecision, Scan
-from assessments.services import gate, scan
+from assessments.services import gate, progress, scan
 from compliance.actors import require
 from compliance.models import ModelVersion, Subject
 from compliance.permissions import Permission
@@ -31,8 +31,26 @@ class ScanIn(Schema):
     seed: int = 0
 
 
+class CostOut(Schema):
+    """Money for device time, as decimal strings."""
+
+    so_far: str
+    expected: str | None
+    currency: str
+
+
+class ProgressOut(Schema):
+    """How fast it goes. What is not known yet is null, and so is the cost where no price is set."""
+
+    tokens_per_second: float
+    seconds_left: float | None
+    device_seconds: float
+    device_seconds_expected: float | None
+    cost: CostOut | None
+
+
 class ScanOut(Schema):
-    """One scan and how far it is."""
+    """One scan and how far it is; prompts are counted, and shards by their state."""
 
     uuid: UUID
     version: UUID
@@ -40,6 +58,8 @@ class ScanOut(Schema):
     stage: str
     n_done: int
     n_total: int
+    progress: ProgressOut
+    shards: dict[str, int]
     sae_sha256: str
     watchlist_sha256: str
     suite_sha256: str
@@ -104,13 +124,16 @@ class DecisionOut(Schema):
 
 def scan_out(found: Scan) -> dict[str, Any]:
     """A scan as the API says it, ready to be remembered as JSON."""
+    far = progress.of(found, queries.shards_of(found))
     return {
         "uuid": str(found.uuid),
         "version": str(found.version.uuid),
         "state": found.state,
-        "stage": found.stage,
-        "n_done": found.n_done,
-        "n_total": found.n_total,
+        "stage": far.stage,
+        "n_done": far.n_done,
+        "n_total": far.n_total,
+        "progress": progress_out(far),
+        "shards": dict(far.shards),
         "sae_sha256": found.sae.sha256,
         "watchlist_sha256": found.watchlist.sha256,
         "suite_sha256": found.suite.sha256,
@@ -121,6 +144,17 @@ def scan_out(found: Scan) -> dict[str, Any]:
         "problem": found.problem,
         "coverage": found.coverage,
     }
+
+
+def progress_out(found: progress.ScanProgress) -> dict[str, Any]:
+    """How fast a scan goes, as the API says it."""
+    plain = {name: getattr(found, name) for name in ProgressOut.model_fields if name != "cost"}
+    cost = found.cost()
+    if cost is None:
+        return {**plain, "cost": None}
+    expected = None if cost.expected is None else str(cost.expected)
+    said = {"so_far": str(cost.so_far), "expected": expected, "currency": cost.currency}
+    return {**plain, "cost": said}
 
 
 def finding_out(found: Finding) -> dict[str, Any]:

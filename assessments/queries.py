@@ -18,12 +18,14 @@ from assessments.models import (
     PromptSuite,
     Sae,
     Scan,
+    ScanShard,
     SuppressionTest,
     Waiver,
     WatchList,
 )
 from assessments.policies import load
 from assessments.policies.schema import GatePolicy, PolicyError
+from assessments.states import SCAN
 from compliance import queries as ground
 from compliance.actors import Actor
 from compliance.clock import now, stamp
@@ -63,6 +65,22 @@ def scans_for(actor: Actor) -> QuerySet[Scan]:
         .select_related("version__model__system", "version__subject", "sae", "watchlist", "suite")
         .select_related("requested_by")
     )
+
+
+def open_scans_for(actor: Actor) -> QuerySet[Scan]:
+    """Scans that wait or are being worked on, oldest first, with their shards."""
+    is_over = Q(state__in=[*SCAN.ends(), "failed"])
+    slim = Prefetch("shards", queryset=_slim_shards())
+    return scans_for(actor).exclude(is_over).order_by("id").prefetch_related(slim)
+
+
+def shards_of(scan: Scan) -> list[ScanShard]:
+    """The pieces of a scan, without what is to be read and what came of it."""
+    return list(_slim_shards().filter(scan=scan))
+
+
+def _slim_shards() -> QuerySet[ScanShard]:
+    return ScanShard.objects.defer("plan", "part").order_by("number")
 
 
 def findings_for(actor: Actor) -> QuerySet[Finding]:

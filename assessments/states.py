@@ -25,7 +25,6 @@ SCAN = Machine(
         ("running", "cancel"): Move("cancelled", P.SCAN_REQUEST, _("Cancel")),
         ("running", "requeue"): Move("queued", P.SYSTEM),
         ("running", "split"): Move("reading", P.SYSTEM),
-        ("running", "collect"): Move("read", P.SYSTEM),
         ("running", "fail"): Move("failed", P.SYSTEM),
         ("running", "give_up"): Move("failed", P.SYSTEM),
         ("reading", "cancel"): Move("cancelled", P.SCAN_REQUEST, _("Cancel")),

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from assessments.services import sweep
+from assessments.services import shard, sweep
 
 
 @shared_task(name="assessments.sweep_gates", ignore_result=True)
 def sweep_gates() -> None:
     """Expire what is over and judge anew what changed."""
     sweep.sweep()
+
+
+@shared_task(name="assessments.follow_scans", ignore_result=True)
+def follow_scans() -> None:
+    """Fail scans of which the keeper gave up a shard."""
+    shard.fail_with_given_up()

@@ -121,7 +121,7 @@ class _Running:
     def __init__(self, side: Side, env: Mapping[str, str]) -> None:
         self.passes: list[dict[str, float]] = []
         self.side = side
-        self.errors = tempfile.TemporaryFile("w+")
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # Closed by `stop`.
         self.child = subprocess.Popen(
             [side.python, "-m", side.module, side.case],
             cwd=ROOT,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
+from decimal import Decimal
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -37,6 +40,35 @@ def env_int(name: str, default: int) -> int:
         return int(raw)
     except ValueError:
         raise ImproperlyConfigured(f"{name}: expected a whole number, came {raw!r}.") from None
+
+
+def env_choice(name: str, default: str, *others: str) -> str:
+    """One of the words that are offered; the first is the default."""
+    raw = os.environ.get(name, default)
+    if raw not in (default, *others):
+        offered = ", ".join((default, *others))
+        raise ImproperlyConfigured(f"{name}: expected one of {offered}; came {raw!r}.")
+    return raw
+
+
+class Price(NamedTuple):
+    """An amount of money."""
+
+    amount: Decimal
+    currency: str
+
+
+def env_price(name: str) -> Price | None:
+    """An amount and its currency, as `2.50 EUR`; None when it is not set."""
+    raw = os.environ.get(name, "").strip()
+    if not raw:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ([A-Z]{3})", raw, re.ASCII)
+    if found is None:
+        raise ImproperlyConfigured(
+            f"{name}: expected an amount and a currency, as 2.50 EUR; came {raw!r}."
+        )
+    return Price(Decimal(found[1]), found[2])
 
 
 def env_list(name: str, default: str = "") -> list[str]:

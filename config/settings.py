@@ -10,7 +10,16 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
-from config.env import database, env_bool, env_int, env_list, env_secret, env_str
+from config.env import (
+    database,
+    env_bool,
+    env_choice,
+    env_int,
+    env_list,
+    env_price,
+    env_secret,
+    env_str,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR = Path(env_str("STRATA_VAR", str(BASE_DIR / "var")))
@@ -275,6 +284,7 @@ CELERY_TASK_ALWAYS_EAGER = env_bool("CELERY_TASK_ALWAYS_EAGER", default=False)
 # What the keeper rings, every so many seconds: (task, queue, seconds).
 STRATA_SCHEDULE = [
     ("assessments.sweep_gates", "default", 60),
+    ("assessments.follow_scans", "default", 15),
     ("compliance.recompute_clocks", "default", 60),
     ("incidents.ring_deadlines", "default", 60),
     ("incidents.escalate_due", "default", 15),
@@ -282,6 +292,10 @@ STRATA_SCHEDULE = [
     ("incidents.watch_serving", "default", 30),
 ]
 STRATA_SWEEP_SECONDS = env_int("STRATA_SWEEP_SECONDS", 5)
+# docs/scan-workers.md tells what these three are for.
+STRATA_SCAN_DEVICE = env_choice("STRATA_SCAN_DEVICE", "cpu", "cuda")
+STRATA_SCAN_LEASE_SECONDS = env_int("STRATA_SCAN_LEASE_SECONDS", 60)
+STRATA_SCAN_COST_PER_HOUR = env_price("STRATA_SCAN_COST_PER_HOUR")
 # How long after the first failed sending the second one follows; each further wait doubles.
 STRATA_RETRY_SECONDS = env_int("STRATA_RETRY_SECONDS", 5)
 

@@ -87,7 +87,9 @@ def parse(header: bytes) -> dict[str, Any]:
     """The header as a dict; a key that appears twice is refused."""
     try:
         raw = json.loads(header, object_pairs_hook=unique)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except HostileFile:
+        raise
+    except (ValueError, RecursionError) as error:  # Python refuses numbers of many digits as well.
         raise HostileFile(f"expected JSON in the header: {error}") from error
     if not isinstance(raw, dict):
         raise HostileFile(f"expected an object in the header, came {type(raw).__name__}")

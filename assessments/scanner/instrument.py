@@ -101,7 +101,7 @@ def assemble(job: ScanJob, *, whole: bool, dtype: str = "float32") -> Instrument
     Raises:
         ScanFailed: a file is not what the job says, or the parts do not fit each other.
     """
-    sae = formats.open_sae(Path(job.sae_path), expected_sha256=job.sae_sha256)
+    sae = formats.open_sae(Path(job.sae_path), name=job.sae_format, expected_sha256=job.sae_sha256)
     if sae.not_evidence:
         raise ScanFailed(f"{Path(job.sae_path).name}: {sae.not_evidence}", permanent=True)
     if sae.hook_name != job.hook_name:

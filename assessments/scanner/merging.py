@@ -60,6 +60,7 @@ def merge(job: ScanJob, parts: Sequence[Part]) -> ScanResult:
         coverage=next((part.coverage for part in parts if part.coverage), None),
         run=record(job, parts, len(strengths), n_dropped),
         latents=latents(job, parts),
+        self_check=next((part.self_check for part in parts if part.self_check), None),
     )
 
 
@@ -184,7 +185,7 @@ def record(job: ScanJob, parts: Sequence[Part], n_pairs: int, n_dropped: int) ->
     return RunRecord(
         model_sha256=job.model_sha256 or manifest_sha256(made.model_files),
         model_files=made.model_files,
-        sae_sha256=job.sae_sha256 or formats.sae_sha256(sae_path),
+        sae_sha256=job.sae_sha256 or formats.sae_sha256(sae_path, job.sae_format),
         suite_sha256=job.suite_sha256,
         watchlist_sha256=plain_sha256(job.watchlist),
         code_sha256=CODE_SHA256,

@@ -112,6 +112,7 @@ class SparseAutoencoder:
     b_dec: Tensor | None
     """(E,)"""
     hook_name: str
+    """Where it reads; several points side by side have " + " between them, unknown ones no name."""
     hook_name_out: str = ""
     """What a transcoder rebuilds; empty: the stream it reads."""
     threshold: Rows | None = None

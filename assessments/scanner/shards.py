@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING
 
 from assessments.scanner import lots
 from assessments.scanner.chat import chat_tokens, read_tokenizer
-from assessments.scanner.contract import Cancelled, Coverage, Finding, Plain, Precision
+from assessments.scanner.contract import (
+    Cancelled,
+    Coverage,
+    Finding,
+    Plain,
+    Precision,
+    SelfCheck,
+)
 from assessments.scanner.lots import Lot
 from assessments.scanner.watching import WatchStatistics
 
@@ -90,6 +97,7 @@ class Part(Plain):
     findings: tuple[Finding, ...] = ()
     coverage: Coverage | None = None
     precision: Precision | None = None
+    self_check: SelfCheck | None = None
 
 
 def split(job: ScanJob, *, tokens_a_shard: int = TOKENS_A_SHARD) -> tuple[Shard, ...]:

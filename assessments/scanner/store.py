@@ -10,6 +10,7 @@ put in its place meanwhile is not what is read.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import struct
@@ -23,6 +24,7 @@ import torch
 from numpy.lib import format as npy
 
 from assessments.scanner.contract import ScanFailed
+from assessments.scanner.digests import BLOCK
 from assessments.scanner.header import BYTES, PREFIX, HostileFile, header_size, tensor_specs
 
 if TYPE_CHECKING:
@@ -71,6 +73,7 @@ class Store:
         self.name = path.name
         self.tensors = {each.name: each for each in tensors}
         self._descriptor = descriptor
+        self._opened = stamp(descriptor)
         weakref.finalize(self, os.close, descriptor)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -124,6 +127,20 @@ class Store:
         lying = torch.frombuffer(raw, dtype=DTYPES[stored.dtype]).reshape(n_rows, len(indices))
         return self._checked(name, lying.T if stored.is_transposed else lying)
 
+    def sha256(self) -> str:
+        """The digest of the whole file, read block by block."""
+        digest = hashlib.sha256()
+        at = 0
+        while block := os.pread(self._descriptor, BLOCK, at):
+            digest.update(block)
+            at += len(block)
+        return digest.hexdigest()
+
+    def expect_unchanged(self) -> None:
+        """Raise ScanFailed if somebody wrote to the file since it was opened."""
+        if stamp(self._descriptor) != self._opened:
+            raise ScanFailed(f"{self.name} was changed while it was read", permanent=False)
+
     def _find(self, name: str) -> Stored:
         if name not in self.tensors:
             raise ScanFailed(
@@ -159,6 +176,15 @@ class Store:
                 f"{self.name}: {name} holds values that are not finite", permanent=True
             )
         return found
+
+
+def stamp(descriptor: int) -> tuple[int, int, int]:
+    """What changes with every write to a file: size, time of the last write, time of the change.
+
+    The last of them is the kernel's own; whoever writes cannot set it back.
+    """
+    state = os.fstat(descriptor)
+    return state.st_size, state.st_mtime_ns, state.st_ctime_ns
 
 
 def open_store(path: Path) -> Store:

@@ -1,8 +1,10 @@
 """Read model weights without trusting them.
 
 1. Refuse every container that can run code; only safetensors passes.
-2. Read a file once; digest the bytes and parse the header of those very bytes.
-3. Build the architecture from its config (no remote code), as deep as the scan needs, and fill it.
+2. Check each header, digest each file, and read tensors from the same open file; one that changed
+   in between is refused.
+3. Build the architecture from its config (no remote code), as deep as the scan needs, and read
+   into it the weights of that depth alone.
 
 A GGUF file is converted once: dequantised, saved as safetensors with its tokenizer, and moved into
 place by one rename.
@@ -23,18 +25,29 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
+from transformers.initialization import no_init_weights
 
 from assessments.scanner.chat import read_tokenizer
 from assessments.scanner.contract import ScanFailed
-from assessments.scanner.digests import BLOCK, manifest_sha256
+from assessments.scanner.digests import BLOCK, file_sha256, manifest_sha256
 from assessments.scanner.header import HostileFile, check_header
+from assessments.scanner.store import open_store
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-LAYER = re.compile(r"\.(?:layers|h)\.(\d+)\.")
+    from assessments.scanner.store import Store
+
+LAYER = re.compile(r"(?:^|\.)(?:layers|h)\.(\d+)\.")
+RENAMED = {"embed_out.weight": "lm_head.weight"}
+"""What transformers calls differently today than when the file was written."""
+HEADS = {"lm_head.weight", "embed_out.weight"}
+PICTURES = ("vision_tower.", "multi_modal_projector.")
+"""Parts of a model that text never passes through."""
 REFUSED = {
     ".bin": "a pickle can run code",
     ".ckpt": "a pickle can run code",
@@ -113,55 +126,59 @@ def load_model(
     dtype: torch.dtype = torch.float32,
     tokenizer: Path | None = None,
 ) -> LoadedModel:
-    """Build the causal language model in `folder`, no deeper than `blocks`.
+    """Build the language model in `folder`, no deeper than `blocks`.
+
+    Every file is digested; of the weights only those of the blocks asked for are read into memory.
 
     Args:
         folder: config.json, tokenizer files and *.safetensors.
         expected_sha256: what `digests.folder_sha256(folder)` must be; empty skips the comparison.
-        blocks: how many blocks to keep, counted from the embedding; None keeps all.
+        blocks: how many blocks to keep, counted from the embedding, without a head; None keeps
+            everything.
         dtype: what the weights are computed in.
         tokenizer: where the tokenizer lies, if not beside the weights.
 
     Raises:
-        ScanFailed: a digest differs, a file is refused, or tensors are missing.
+        ScanFailed: a digest differs, a file is refused or changed meanwhile, or tensors are missing.
     """
-    files, shards = read_folder(folder)
+    stores = open_weights(folder)
+    files = {
+        path.relative_to(folder).as_posix(): stores[path].sha256()
+        if path in stores
+        else file_sha256(path)
+        for path in sorted(path for path in folder.rglob("*") if path.is_file())
+    }
     sha256 = manifest_sha256(files)
     if expected_sha256 and sha256 != expected_sha256:
         message = f"{folder.name}: expected model sha256 {expected_sha256}, the files give {sha256}"
         raise ScanFailed(message, permanent=True)
     config = read_config(folder)
-    n_blocks = int(config.num_hidden_layers)
-    if blocks is not None and blocks < n_blocks:
-        config.num_hidden_layers = blocks
-        if getattr(config, "layer_types", None):
-            config.layer_types = config.layer_types[:blocks]
-    empty = AutoModelForCausalLM.from_config(config, dtype=dtype)  # type: ignore[no-untyped-call]
-    model = fill(empty, shards)
+    n_blocks = int(config.get_text_config().num_hidden_layers)
+    build = AutoModelForCausalLM if blocks is None else AutoModel
+    cut_off(config.get_text_config(), n_blocks if blocks is None else blocks)
+    with no_init_weights():
+        model: PreTrainedModel = build.from_config(config, dtype=dtype)  # type: ignore[no-untyped-call]
+    fill(model, list(stores.values()), n_blocks if blocks is None else blocks)
+    for store in stores.values():
+        store.expect_unchanged()
     model.train(mode=False)
     return LoadedModel(model, read_tokenizer(tokenizer or folder), files, sha256, n_blocks)
 
 
-def read_folder(folder: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Digest every file of a model folder, and read its safetensors in the same pass."""
+def open_weights(folder: Path) -> dict[Path, Store]:
+    """The safetensors files below a folder, headers checked, by their path.
+
+    Raises:
+        ScanFailed: there are none, or one is not well-formed.
+    """
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    if not any(path.suffix == ".safetensors" for path in paths):
-        for path in paths:
-            if path.suffix.lower() in REFUSED:
-                refuse_unsafe(path)
-        message = f"{folder}: no .safetensors file found there"
-        raise ScanFailed(message, permanent=True)
-    files: dict[str, str] = {}
-    tensors: dict[str, Tensor] = {}
+    found = {path: open_store(path) for path in paths if path.suffix == ".safetensors"}
+    if found:
+        return found
     for path in paths:
-        name = path.relative_to(folder).as_posix()
-        if path.suffix == ".safetensors":
-            read = load_tensors(path)
-            files[name] = read.sha256
-            tensors.update(read.tensors)
-        else:
-            files[name] = read_bytes(path)[1]
-    return files, tensors
+        if path.suffix.lower() in REFUSED:
+            refuse_unsafe(path)
+    raise ScanFailed(f"{folder}: no .safetensors file found there", permanent=True)
 
 
 def read_config(folder: Path) -> Any:
@@ -173,19 +190,70 @@ def read_config(folder: Path) -> Any:
     return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
-def fill(model: PreTrainedModel, tensors: dict[str, Tensor]) -> PreTrainedModel:
-    """Put the tensors into the model; blocks it does not have are left out, gaps are an error."""
+def cut_off(config: Any, blocks: int) -> None:
+    """Let a configuration speak of its first blocks only, in every list that has one entry a block."""
+    n_blocks = config.num_hidden_layers
+    if blocks >= n_blocks:
+        return
+    for name, value in config.to_dict().items():
+        if isinstance(value, list) and len(value) == n_blocks:
+            setattr(config, name, value[:blocks])
+    config.num_hidden_layers = blocks
+
+
+@torch.no_grad()
+def fill(model: PreTrainedModel, stores: Sequence[Store], blocks: int) -> None:
+    """Read into a model what it has room for; blocks and heads it lacks are left on disk.
+
+    Raises:
+        ScanFailed: a tensor is missing, unknown, twice there, or of another shape.
+    """
     own = model.state_dict()
-    wanted = {name: value for name, value in tensors.items() if name in own}
-    stray = [name for name in tensors if name not in own and LAYER.search(name) is None]
-    missing, _ = model.load_state_dict(wanted, strict=False)
+    filled: dict[str, str] = {}
+    stray: list[str] = []
+    for store in stores:
+        for name, stored in store.tensors.items():
+            place = own_name(name, own, model.base_model_prefix)
+            if place is None or unread([place]):
+                if not is_left_out(name, blocks):
+                    stray.append(name)
+                continue
+            if place in filled or tuple(own[place].shape) != stored.shape:
+                came = f"again after {filled[place]}" if place in filled else f"{stored.shape}"
+                message = f"{store.name}: {name}: expected {tuple(own[place].shape)}, came {came}"
+                raise ScanFailed(message, permanent=True)
+            own[place].copy_(store.read(name))
+            filled[place] = store.name
     model.tie_weights()
     tied = set(getattr(model, "all_tied_weights_keys", None) or {})
-    gaps = [name for name in missing if name not in tied]
+    gaps = [name for name in own if name not in filled and name not in tied | set(unread(own))]
     if gaps or stray:
         message = f"weights do not fit the config: missing {gaps[:3]}, unknown {stray[:3]}"
         raise ScanFailed(message, permanent=True)
-    return model
+
+
+def own_name(name: str, own: Mapping[str, Tensor], prefix: str) -> str | None:
+    """What the model calls a tensor of a file: with or without its base model's prefix."""
+    name = name.replace("language_model.model.", "language_model.").replace(
+        "language_model.lm_head.", "lm_head."
+    )
+    name = RENAMED.get(name, name)
+    for each in (name, name.removeprefix(f"{prefix}."), f"{prefix}.{name}"):
+        if each in own:
+            return each
+    return None
+
+
+def is_left_out(name: str, blocks: int) -> bool:
+    """Whether a tensor belongs to a head, a block behind those that are read, or to pictures."""
+    found = LAYER.search(name)
+    is_behind = found is not None and int(found.group(1)) >= blocks
+    return is_behind or name.removeprefix("language_model.") in HEADS or bool(unread([name]))
+
+
+def unread(names: Iterable[str]) -> list[str]:
+    """Those that only pictures pass through."""
+    return [name for name in names if name.removeprefix("model.").startswith(PICTURES)]
 
 
 def convert_gguf(gguf: Path, out: Path, *, dtype: torch.dtype = torch.bfloat16) -> Path:

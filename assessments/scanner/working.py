@@ -16,19 +16,22 @@ import time
 from collections import defaultdict
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from assessments.scanner import coverage, lots, watching
+from assessments.scanner import coverage, lots, selfcheck, watching
 from assessments.scanner.cells import AROUND, Watched
 from assessments.scanner.chat import chat_tokens, spelled
 from assessments.scanner.contract import (
+    CheckStatus,
     FeatureHit,
     Finding,
     Precision,
     Progress,
+    ScanFailed,
     Stage,
     TokenWindow,
 )
@@ -46,8 +49,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from transformers import PreTrainedTokenizerBase
 
-    from assessments.scanner.contract import Family, Frame, ScanJob
+    from assessments.scanner.contract import Family, Frame, ScanJob, SelfCheck
     from assessments.scanner.instrument import Instrument
+    from assessments.scanner.sae import SparseAutoencoder
     from assessments.scanner.shards import Report, Shard
 
     Floats = NDArray[np.float64]
@@ -91,10 +95,12 @@ def cover(job: ScanJob, shard: Shard, report: Report) -> Part:
     """Measure coverage on the held-out text that comes with the scanner."""
     began = time.monotonic()
     instrument = assemble(job, whole=True)
+    sae = held_if_small(instrument.sae, job.device)
+    checked = self_check(instrument, sae, report) if shard.number == 0 else None
     texts = held_out_sequences(instrument.loaded.tokenizer, job.coverage_tokens)
     found = coverage.measure(
         instrument.loaded.model,
-        held_if_small(instrument.sae, job.device),
+        sae,
         texts,
         at=instrument.point,
         special=frozenset(instrument.loaded.tokenizer.all_special_ids),
@@ -102,7 +108,32 @@ def cover(job: ScanJob, shard: Shard, report: Report) -> Part:
         report=lambda done, total: tell(report, Progress(Stage.COVERAGE, done, total)),
     )
     n_tokens = sum(map(len, texts))
-    return Part(shard.number, worked(instrument, began, n_tokens), coverage=found)
+    made = worked(instrument, began, n_tokens)
+    return Part(shard.number, made, coverage=found, self_check=checked)
+
+
+def self_check(instrument: Instrument, sae: SparseAutoencoder, report: Report) -> SelfCheck | None:
+    """Whether the autoencoder was read right; the first shard asks, before anything else.
+
+    Raises:
+        ScanFailed: its latents say nothing of this model.
+    """
+    job = instrument.job
+    if not job.self_check_tokens:
+        return None
+    found = selfcheck.check(
+        instrument.loaded,
+        sae,
+        held_out_sequences(instrument.loaded.tokenizer, job.self_check_tokens),
+        token_budget=job.token_budget,
+        base_fvu=job.base_fvu,
+        alive=lambda: tell(report, Progress(Stage.LOADING, 0, 1)),
+    )
+    if found.status is CheckStatus.UNUSABLE:
+        name = Path(job.sae_path).name
+        message = f"{name}: the autoencoder is unusable on this model. {found.sentence}"
+        raise ScanFailed(message, permanent=True)
+    return found
 
 
 def held_out_sequences(tokenizer: PreTrainedTokenizerBase, n_tokens: int) -> list[tuple[int, ...]]:
@@ -167,6 +198,10 @@ class PromptWork:
 
     def part(self) -> Part:
         """Read every lot, and sum up."""
+        checked = None
+        if self.shard.number == 0:
+            sae = held_if_small(self.exact.sae, self.job.device)
+            checked = self_check(self.exact, sae, self.report)
         deviation, is_kept = self.prefix()
         chosen = [lot if is_kept else Lot(lot.places, 0, lot.n_tokens) for lot in self.shard.lots]
         band = self.band() if self.is_screened else None
@@ -194,6 +229,7 @@ class PromptWork:
             statistics=watching.merge(self.statistics),
             findings=self.findings(),
             precision=self.precision(band),
+            self_check=checked,
         )
 
     def prefix(self) -> tuple[float, bool]:
@@ -276,7 +312,9 @@ class PromptWork:
                 cell = self.candidates[self.job.watchlist[column].concern, prompt.frame]
                 rank = (-float(height), place, column)
                 if len(cell) < self.job.findings_per_cell or rank < cell[-1][0]:
-                    cell.append((rank, self.finding(place, column, activations, found.positions[column])))
+                    cell.append(
+                        (rank, self.finding(place, column, activations, found.positions[column]))
+                    )
                     cell.sort(key=lambda each: each[0])
                     del cell[self.job.findings_per_cell :]
 

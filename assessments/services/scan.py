@@ -135,9 +135,7 @@ def claim(pk: int, *, device: str = "cpu") -> ClaimedScan | None:
 
 
 @transaction.atomic
-def split(
-    claimed: ClaimedScan, plans: Sequence[Mapping[str, Any]], *, reader_sha256: str
-) -> Scan:
+def split(claimed: ClaimedScan, plans: Sequence[Mapping[str, Any]], *, reader_sha256: str) -> Scan:
     """Write the shards and ring for them; those that an earlier try finished are kept.
 
     Args:

@@ -22,10 +22,10 @@ def overview(request: HttpRequest) -> HttpResponse:
     who = actor(request)
     versions = list(ground.versions_for(who).filter(state="registered").order_by("-id")[:SHORT])
     strips = strip.of_many(versions)
-    running = queries.scans_for(who).filter(state__in=["queued", "running"]).order_by("id")
+    running = queries.open_scans_for(who)[:SHORT]
     context = {
         "versions": [(version, strips[version.pk]) for version in versions],
-        "running": [progress_card(scan, may_cancel=False) for scan in running[:SHORT]],
+        "running": [progress_card(scan, list(scan.shards.all())) for scan in running],
         "decisions": [(d, outcome_badge(d)) for d in queries.newest_decisions(who)],
         "campaigns": queries.campaigns_for(who).filter(state="open").order_by("-id")[:SHORT],
         "environments": load.environments(),

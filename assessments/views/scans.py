@@ -113,9 +113,15 @@ def scan_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
 def scan_progress(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """How far it is, asked for every two seconds; the whole page once it is over."""
     found = fetch(queries.scans_for(actor(request)), uuid=uuid)
-    card = shown.progress_card(found, may_cancel=may_cancel(found, actor(request)))
-    answer = page(request, "components/progress.html", {"progress": card})
-    if card["is_over"]:
+    shards = queries.shards_of(found)
+    may, with_shards = may_cancel(found, actor(request)), "shards" in request.GET
+    context = {
+        "scan": found,
+        "progress": shown.progress_card(found, shards, may_cancel=may, with_shards=with_shards),
+        "shards": shown.shard_rows(shards) if with_shards else None,
+    }
+    answer = page(request, "assessments/_progress.html", context)
+    if shown.is_over(found):
         answer["HX-Refresh"] = "true"
     return answer
 
@@ -165,12 +171,16 @@ def scan_context(found: Scan, who: Actor) -> dict[str, Any]:
     """Everything the page of one scan shows."""
     summaries, tests = queries.summaries_of(found), queries.tests_of(found)
     findings = list(found.findings.order_by("concern", "-activation"))
+    shards = queries.shards_of(found)
+    may = may_cancel(found, who)
     return {
         "scan": found,
         "reference": shown.reference(found),
         "state": badge(SCAN, found.state),
         "strip": strip.of(found.version),
-        "progress": shown.progress_card(found, may_cancel=may_cancel(found, who)),
+        "is_over": shown.is_over(found),
+        "progress": shown.progress_card(found, shards, may_cancel=may, with_shards=True),
+        "shards": shown.shard_rows(shards),
         "may_retry": "retry" in SCAN.verbs(found, who),
         "evidence": [(e, shown.CRITERION_VERDICTS[e.status]) for e in queries.evidence_of(found)],
         "concerns": shown.concern_rows(summaries),
@@ -181,7 +191,7 @@ def scan_context(found: Scan, who: Actor) -> dict[str, Any]:
         "findings": shown.finding_cards(findings),
         "n_findings": len(findings),
         "coverage": shown.coverage_facts(found.coverage) if found.coverage else [],
-        "facts": shown.run_facts(found),
+        "facts": shown.run_facts(found, shards),
         "others": queries.comparable_scans(who, found)[:6] if found.state == "done" else [],
         "history": entries(ground.history(found, who)),
         "has_chart": found.state == "done",

@@ -10,14 +10,23 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from assessments.scanner.contract import Frame, Stage, Verdict
+from assessments.services import progress
 from assessments.services.picture import concern_label
-from assessments.states import SCAN
+from assessments.states import SCAN, SHARD
 from compliance.machines import Tone
 from compliance.views.shown import Fact, badge, kind_name, page_of
 from compliance.views.tables import Badge
 
 if TYPE_CHECKING:
-    from assessments.models import ConcernSummary, Finding, GateDecision, Scan, SuppressionTest
+    from assessments.models import (
+        ConcernSummary,
+        Finding,
+        GateDecision,
+        Scan,
+        ScanShard,
+        SuppressionTest,
+    )
+    from assessments.services.progress import ScanProgress
 
 STEPS = 9
 MOST_FINDINGS = 24
@@ -29,10 +38,7 @@ STAGES = {
     Stage.READING.value: gettext_lazy("reading the prompts"),
     Stage.TESTING.value: gettext_lazy("testing evaluation against deployment"),
 }
-UNITS = {
-    Stage.COVERAGE.value: gettext_lazy("batches"),
-    Stage.READING.value: gettext_lazy("prompts"),
-}
+SHARD_KINDS = {"coverage": gettext_lazy("coverage"), "prompts": gettext_lazy("prompts")}
 FRAMES = {
     Frame.EVALUATION.value: gettext_lazy("under evaluation"),
     Frame.DEPLOYMENT.value: gettext_lazy("under deployment"),
@@ -86,6 +92,19 @@ class FindingCard(NamedTuple):
     only_one: bool
 
 
+class ShardRow(NamedTuple):
+    """One piece of a scan."""
+
+    number: int
+    what: Any
+    state: Badge
+    done: str
+    worker: str
+    tries: int
+    speed: str
+    problem: str
+
+
 class ConcernRow(NamedTuple):
     """One concern under both frames."""
 
@@ -118,40 +137,105 @@ def outcome_badge(decision: GateDecision) -> Badge:
     return OUTCOMES[decision.outcome]
 
 
-def progress_card(scan: Scan, *, may_cancel: bool) -> dict[str, Any]:
-    """What the progress component needs; it survives reload, the figures lie on the row."""
-    is_over = scan.state in SCAN.ends() | {"failed"}
+def is_over(scan: Scan) -> bool:
+    """Whether nobody works on it any more, unless a person asks again."""
+    return scan.state in SCAN.ends() | {"failed"}
+
+
+def progress_card(
+    scan: Scan, shards: Sequence[ScanShard], *, may_cancel: bool = False, with_shards: bool = False
+) -> dict[str, Any]:
+    """What the progress component needs; it survives reload, the figures lie on the shards.
+
+    Args:
+        scan: whose progress.
+        shards: its pieces.
+        may_cancel: whether the reader could stop it.
+        with_shards: whether the page shows the shards too, and asks for them again.
+    """
+    found = progress.of(scan, shards)
     state = scan_badge(scan)
+    poll_url = reverse("assessments:scan_progress", args=[scan.uuid])
     return {
         "id": f"scan-{scan.uuid}",
         "what": _("Scan of %(version)s: %(stage)s")
         % {
             "version": scan.version,
-            "stage": state.label if is_over else STAGES.get(scan.stage, scan.stage),
+            "stage": state.label if is_over(scan) else STAGES[found.stage],
         },
-        "done": scan.n_done,
-        "total": scan.n_total,
-        "unit": UNITS.get(scan.stage, ""),
-        "rate_text": _rate(scan),
-        "left_text": _left(scan),
-        "is_over": is_over,
+        "done": found.n_done,
+        "total": found.n_total,
+        "unit": _("prompts"),
+        "rate_text": speed(found.tokens_per_second),
+        "left_text": _left(found),
+        "notes": spent_notes(found),
+        "is_over": is_over(scan),
         "outcome": state.label,
         "tone": state.tone,
-        "poll_url": reverse("assessments:scan_progress", args=[scan.uuid]),
+        "poll_url": f"{poll_url}?shards=1" if with_shards else poll_url,
         "cancel_url": reverse("assessments:scan_cancel", args=[scan.uuid]) if may_cancel else "",
     }
 
 
-def _rate(scan: Scan) -> str:
-    if not scan.tokens_per_second:
+def speed(tokens_per_second: float | None) -> str:
+    """Tokens a second in words; empty when nothing is being read."""
+    if not tokens_per_second:
         return ""
-    return _("%(n)s tokens a second") % {"n": f"{scan.tokens_per_second:.0f}"}
+    return _("%(n)s tokens a second") % {"n": f"{tokens_per_second:.0f}"}
 
 
-def _left(scan: Scan) -> str:
-    if scan.stage != Stage.READING.value or not scan.n_done or scan.n_done >= scan.n_total:
-        return ""
-    return _("%(n)s prompts left") % {"n": scan.n_total - scan.n_done}
+def duration(seconds: float) -> str:
+    """A length of time in its two largest units."""
+    whole = int(seconds)
+    hours, minutes = whole // 3600, whole % 3600 // 60
+    if hours:
+        return _("%(h)d h %(m)02d min") % {"h": hours, "m": minutes}
+    if minutes:
+        return _("%(m)d min %(s)02d s") % {"m": minutes, "s": whole % 60}
+    return _("%(s)d s") % {"s": whole}
+
+
+def _left(found: ScanProgress) -> str:
+    if found.seconds_left is None:
+        return _("time left: not known yet")
+    return _("about %(time)s left") % {"time": duration(found.seconds_left)}
+
+
+def spent_notes(found: ScanProgress) -> list[str]:
+    """Device time and, where the installation knows what an hour costs, money."""
+    if not found.shards:
+        return []
+    so_far, expected = found.device_seconds, found.device_seconds_expected
+    notes = [_spent(_("device time"), duration(so_far), expected and duration(expected))]
+    cost = found.cost()
+    if cost is not None:
+        priced = [value and f"{value} {cost.currency}" for value in (cost.so_far, cost.expected)]
+        notes.append(_spent(_("cost"), priced[0], priced[1]))
+    return notes
+
+
+def _spent(what: str, so_far: Any, expected: Any) -> str:
+    words = {"what": what, "so_far": so_far, "expected": expected}
+    if expected:
+        return _("%(what)s: %(so_far)s so far, about %(expected)s in all") % words
+    return _("%(what)s: %(so_far)s so far, in all not known yet") % words
+
+
+def shard_rows(shards: Iterable[ScanShard]) -> list[ShardRow]:
+    """The pieces of a scan as a table."""
+    return [
+        ShardRow(
+            number=row.number,
+            what=SHARD_KINDS.get(row.what, row.what),
+            state=badge(SHARD, row.state),
+            done=f"{progress.n_read(row)}/{row.n_total}" if row.n_total else "",
+            worker=row.worker,
+            tries=row.attempts,
+            speed=speed(row.tokens_per_second),
+            problem=row.problem,
+        )
+        for row in shards
+    ]
 
 
 def concern_rows(summaries: Iterable[ConcernSummary]) -> list[ConcernRow]:
@@ -281,7 +365,7 @@ def coverage_facts(coverage: dict[str, Any]) -> list[tuple[str, str, str]]:
     ]
 
 
-def run_facts(scan: Scan) -> list[Fact]:
+def run_facts(scan: Scan, shards: Sequence[ScanShard]) -> list[Fact]:
     """What was run, so that it can be run again."""
     run = scan.run or {}
     return [
@@ -298,10 +382,23 @@ def run_facts(scan: Scan) -> list[Fact]:
         Fact(_("Read point"), scan.sae.hook_name),
         Fact(_("Seed"), str(scan.seed)),
         *_ran(run),
+        *_took(progress.of(scan, shards)),
         Fact(_("Result digest"), scan.result_sha256, "digest"),
         Fact(_("Asked by"), scan.requested_by.name if scan.requested_by else _("the system")),
         Fact(_("Asked at"), scan.requested_at, "time"),
         Fact(_("Ended at"), scan.ended_at, "time"),
+    ]
+
+
+def _took(found: ScanProgress) -> list[Fact]:
+    if not found.shards:
+        return []
+    cost = found.cost()
+    money = [Fact(_("Cost"), f"{cost.so_far} {cost.currency}")] if cost else []
+    return [
+        Fact(_("Shards"), str(sum(found.shards.values()))),
+        Fact(_("Device time"), duration(found.device_seconds)),
+        *money,
     ]
 
 

@@ -42,7 +42,7 @@ def watched(n_latents: int) -> list[int]:
 
 
 def ids() -> torch.Tensor:
-    """(8, 128)"""
+    """The texts as tokens, (8, 128)."""
     return load_file(TOKENS)["ids"]
 
 

@@ -125,7 +125,28 @@ FIGURES = {
     "wanted": gettext_lazy("Wanted"),
     "what": gettext_lazy("What"),
 }
-STATUSES = dict(Evidence.Status.choices)
+# Words that instruments write into their findings, as a reader knows them.
+VALUES = {
+    **dict(Evidence.Status.choices),
+    "benign": gettext_lazy("benign"),
+    "concern": gettext_lazy("concern"),
+    "control": gettext_lazy("control"),
+    "critical": gettext_lazy("critical"),
+    "cyber": gettext_lazy("cyber"),
+    "deception": gettext_lazy("deception"),
+    "deployment": gettext_lazy("deployment"),
+    "detected": gettext_lazy("weaker under evaluation"),
+    "evaluation": gettext_lazy("evaluation"),
+    "evaluation_awareness": gettext_lazy("evaluation awareness"),
+    "high": gettext_lazy("high"),
+    "latent": gettext_lazy("latent"),
+    "low": gettext_lazy("low"),
+    "medium": gettext_lazy("medium"),
+    "not_detected_at_sensitivity": gettext_lazy("not detected at this sensitivity"),
+    "refusal": gettext_lazy("refusal"),
+    "self_directed_tool_use": gettext_lazy("self directed tool use"),
+    "too_few_templates": gettext_lazy("too few templates to tell"),
+}
 ORIGINS = {"manual": gettext_lazy("entered by hand"), "rota": gettext_lazy("the rota")}
 STANDINGS = {
     "fresh": gettext_lazy("current"),
@@ -450,9 +471,7 @@ def _part(name: str, value: Any) -> list[Block]:
         return _rows(caption, value)
     if isinstance(value, Mapping) and value:
         nested = [
-            {"for": str(key).replace("_", " "), **row}
-            for key, row in value.items()
-            if isinstance(row, Mapping)
+            {"for": _plain(key), **row} for key, row in value.items() if isinstance(row, Mapping)
         ]
         if len(nested) == len(value):
             return _rows(caption, nested)
@@ -475,8 +494,8 @@ def _plain(value: Any) -> str:
     """A value as a reader wants it: long decimals cut to four digits, yes and no in words."""
     if isinstance(value, bool):
         return _("yes") if value else _("no")
-    if value in STATUSES:
-        return str(STATUSES[value])
+    if isinstance(value, str) and value in VALUES:
+        return str(VALUES[value])
     if isinstance(value, str) and _is_decimal(value):
         return f"{float(value):.4g}"
     return str(value)

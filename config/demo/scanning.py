@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from assessments.models import Scan, SuppressionTest
+from assessments.models import Scan, ScanShard, SuppressionTest
 from assessments.scanner import prompts
 from assessments.services import instrument, scan
 from config.demo import models
@@ -51,8 +51,10 @@ def scan_all(stage: Stage) -> None:
 
 
 def _progress(pk: int) -> tuple[int, int, bool]:
-    row = Scan.objects.values("n_done", "n_total", "state").get(pk=pk)
-    return row["n_done"], row["n_total"], row["state"] not in {"queued", "running"}
+    """Shards that are read, all shards, and whether the scan is over."""
+    states = list(ScanShard.objects.filter(scan=pk).values_list("state", flat=True))
+    is_over = Scan.objects.filter(pk=pk, state__in=["done", "failed", "cancelled"]).exists()
+    return states.count("done"), len(states), is_over
 
 
 def _tell(done: Scan) -> None:

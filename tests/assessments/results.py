@@ -7,6 +7,7 @@ import json
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from assessments.models import PromptSuite, Sae, Scan, WatchList
 from assessments.scanner.contract import (
@@ -24,11 +25,12 @@ from assessments.scanner.contract import (
     Verdict,
     WatchedLatent,
 )
-from assessments.services import instrument, scan
+from assessments.services import instrument, scan, shard
 from compliance.actors import Actor, system
 from compliance.models import ModelVersion
 
 MAKER = system("tests")
+READER = "9" * 64
 _count = itertools.count(1)
 
 COVERAGE = Coverage(
@@ -125,7 +127,47 @@ def finished_scan(
     version: ModelVersion, result: ScanResult | None = None, *, like: Scan | None = None
 ) -> Scan:
     """A scan that ran to its end."""
-    asked = request_scan(version, like=like)
+    return finish(request_scan(version, like=like), result)
+
+
+def plans(n_prompt_shards: int = 2) -> list[dict[str, Any]]:
+    """What the scanner's split would say: coverage first, then prompts, five at a time."""
+    lots = [{"places": [0, 1, 2, 3, 4], "n_prefix": 0, "n_tokens": 400}]
+    coverage = {"number": 0, "kind": "coverage", "n_tokens": 1000, "lots": []}
+    return [
+        coverage,
+        *(
+            {"number": number, "kind": "prompts", "n_tokens": 400, "lots": lots}
+            for number in range(1, n_prompt_shards + 1)
+        ),
+    ]
+
+
+def split(asked: Scan, n_prompt_shards: int = 2, reader_sha256: str = READER) -> Scan:
+    """A scan whose shards wait."""
     claimed = scan.claim(asked.pk)
+    assert claimed is not None
+    return scan.split(claimed, plans(n_prompt_shards), reader_sha256=reader_sha256)
+
+
+def claim_shard(asked: Scan, number: int) -> shard.ClaimedShard:
+    """One of its shards in our hands."""
+    claimed = shard.claim(asked.shards.get(number=number).pk, device="cpu")
+    assert claimed is not None
+    return claimed
+
+
+def read(asked: Scan) -> None:
+    """Read whatever waits; the part says only which shard it is of."""
+    for row in asked.shards.filter(state="queued").order_by("number"):
+        claimed = claim_shard(asked, row.number)
+        shard.finish(claimed, shard.pack({"number": row.number}), seconds=2.0)
+
+
+def finish(asked: Scan, result: ScanResult | None = None) -> Scan:
+    """Take a scan that was asked for to its end."""
+    split(asked)
+    read(asked)
+    claimed = scan.claim_merge(asked.pk)
     assert claimed is not None
     return scan.finish(claimed, result or make_result())

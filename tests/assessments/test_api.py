@@ -1,13 +1,25 @@
 import json
+from decimal import Decimal
 from uuid import uuid5
 
 import pytest
 
 from assessments.models import Scan
+from assessments.scanner.contract import Progress, Stage
+from assessments.services import shard
 from compliance.actors import SYSTEM_NAMESPACE, system
 from compliance.permissions import Permission
 from compliance.services import account
-from tests.assessments.results import finished_scan, make_sae, make_suite, make_watchlist
+from config.env import Price
+from tests.assessments.results import (
+    claim_shard,
+    finished_scan,
+    make_sae,
+    make_suite,
+    make_watchlist,
+    request_scan,
+    split,
+)
 from tests.factories import make_version
 
 pytestmark = pytest.mark.django_db
@@ -44,6 +56,29 @@ def test_asking_twice_with_one_key_asks_once(client):
         == "queued"
     )
     assert post(client, "/api/v1/scans", {**body, "seed": 2}, headers, "k1").status_code == 422
+
+
+def test_a_scan_says_how_far_it_is(client, settings):
+    asked = request_scan(make_version())
+    headers = bearer(Permission.SCAN_READ)
+    address = f"/api/v1/scans/{asked.uuid}"
+    assert client.get(address, headers=headers).json()["progress"]["cost"] is None
+    settings.STRATA_SCAN_COST_PER_HOUR = Price(Decimal("2.50"), "EUR")
+    split(asked)
+    claimed = claim_shard(asked, 1)
+    shard.beat(claimed, Progress(Stage.READING, 4, 5, 310.0), seconds=8.0)
+    said = client.get(address, headers=headers).json()
+    assert (said["state"], said["stage"], said["n_done"], said["n_total"]) == (
+        "reading", "reading", 4, 10,
+    )  # fmt: skip
+    assert said["shards"] == {"queued": 2, "running": 1}
+    assert said["progress"] == {
+        "tokens_per_second": 310.0,
+        "device_seconds": 8.0,
+        "device_seconds_expected": pytest.approx(45.0),
+        "seconds_left": pytest.approx(37.0),
+        "cost": {"so_far": "0.01", "expected": "0.04", "currency": "EUR"},
+    }
 
 
 def test_findings_come_in_pages(client):

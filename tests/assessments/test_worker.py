@@ -1,6 +1,11 @@
-"""The door itself: a real scan of a tiny model, by the task that a scan worker runs."""
+"""The door itself: a real scan of a tiny model, by the tasks that a scan worker runs."""
+
+import threading
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 
 from tests.factories import MAKER, make_system
 from tests.scanner.conftest import model_folder, sae, sae_folder
@@ -8,15 +13,18 @@ from tests.scanner.conftest import model_folder, sae, sae_folder
 pytest.importorskip("torch")
 pytestmark = [pytest.mark.torch, pytest.mark.django_db]
 
+from assessments import worker
 from assessments.models import Scan
-from assessments.scanner.contract import Family, Progress, Stage, WatchedLatent
+from assessments.scanner import run, shards
+from assessments.scanner.contract import Family, Progress, ScanFailed, Stage, WatchedLatent
 from assessments.scanner.prompts import suite
-from assessments.services import instrument, scan
-from assessments.worker import heartbeat, run_scan
-from compliance import queries
+from assessments.services import instrument, job, scan, shard
+from assessments.worker import Held, merge_scan, run_scan, work_shard
+from compliance import clock, queries
 from compliance.services import registry
 
 __all__ = ["model_folder", "sae", "sae_folder"]
+READING = Progress(Stage.READING, 1, 10, 5.0)
 
 
 @pytest.fixture
@@ -33,10 +41,31 @@ def asked(model_folder, sae_folder):
     return scan.request(version, sae=registered, watchlist=watchlist, suite=prompts, by=MAKER)
 
 
-def test_a_worker_scans_and_attests_what_it_measured(asked):
+@pytest.fixture(autouse=True)
+def _small_shards(monkeypatch):
+    """The suite of these tests in several shards."""
+    plain = shards.split
+    monkeypatch.setattr(shards, "split", lambda asked: plain(asked, tokens_a_shard=8000))
+
+
+def work_shards(asked):
+    """Ring for every shard that waits, as the broker would."""
+    for pk in asked.shards.filter(state="queued").values_list("pk", flat=True):
+        work_shard(pk)
+
+
+def everything(asked):
+    """All the bells of one scan."""
     run_scan(asked.pk)
+    work_shards(asked)
+    merge_scan(asked.pk)
     asked.refresh_from_db()
+
+
+def test_workers_scan_and_attest_what_they_measured(asked):
+    everything(asked)
     assert (asked.state, asked.problem) == ("done", "")
+    assert asked.shards.count() == asked.run["n_shards"] > 2
     assert asked.run["model_sha256"] == asked.version.weights_sha256
     assert asked.findings.exists()
     assert asked.suppression.filter(scope="concern").count() == 2
@@ -47,25 +76,142 @@ def test_a_worker_scans_and_attests_what_it_measured(asked):
     assert newest["sae_scan"].status == "inconclusive"
 
 
-def test_a_second_bell_for_the_same_scan_does_nothing(asked):
+def test_shards_give_exactly_what_one_run_gives(asked):
+    handed = []
     run_scan(asked.pk)
+    work_shards(asked)
+    claimed = scan.claim_merge(asked.pk)
+    handed = worker.merged(claimed)
+    whole = run.run(job.of(asked))
+    same = {"seconds": 0, "tokens_per_second": 0}
+    assert replace(handed, run=replace(handed.run, **same)) == replace(
+        whole, run=replace(whole.run, **same)
+    )
+
+
+def test_second_bells_do_nothing(asked):
+    everything(asked)
     run_scan(asked.pk)
-    assert Scan.objects.get(pk=asked.pk).attempts == 1
+    for pk in asked.shards.values_list("pk", flat=True):
+        work_shard(pk)
+    merge_scan(asked.pk)
+    assert set(asked.shards.values_list("attempts", flat=True)) == {1}
+    assert asked.findings.count() == Scan.objects.get(pk=asked.pk).findings.count()
+    assert asked.version.evidence.count() == 2
 
 
 def test_files_that_changed_since_registration_fail_the_scan_for_good(asked):
     type(asked.version).objects.filter(pk=asked.version_id).update(weights_sha256="0" * 64)
     run_scan(asked.pk)
+    work_shards(asked)
     asked.refresh_from_db()
     assert asked.state == "failed"
     assert "expected model sha256" in asked.problem
+    assert set(asked.shards.values_list("state", flat=True)) == {"failed", "stopped"}
     assert not asked.findings.exists()
 
 
-def test_a_scan_cancelled_while_it_runs_stops_and_writes_nothing(asked):
-    claimed = scan.claim(asked.pk)
-    report = heartbeat(claimed)
-    assert report(Progress(Stage.READING, 1, 10, 5.0))
+def test_a_suite_that_is_not_the_pinned_one_fails_before_anything_is_read(asked):
+    type(asked.suite).objects.filter(pk=asked.suite_id).update(sha256="0" * 64)
+    run_scan(asked.pk)
+    asked.refresh_from_db()
+    assert (asked.state, asked.shards.count()) == ("failed", 0)
+    assert "the prompts give" in asked.problem
+
+
+def test_a_worker_that_would_read_otherwise_says_so(asked, monkeypatch):
+    run_scan(asked.pk)
+    with monkeypatch.context() as upgraded:
+        upgraded.setattr(worker, "reader_sha256", lambda: "8" * 64)
+        work_shards(asked)
+        asked.refresh_from_db()
+        assert asked.state == "failed"
+        assert "bring all scan workers to the same version" in asked.problem
+    scan.retry(asked, by=MAKER)
+    everything(asked)
+    assert asked.state == "done"
+
+
+def test_what_breaks_unforeseen_may_be_tried_again(asked, monkeypatch):
+    run_scan(asked.pk)
+    with monkeypatch.context() as broken:
+        broken.setattr(worker.working, "work", lambda *_: 1 / 0)
+        work_shards(asked)
+    rows = asked.shards.all()
+    assert {(row.state, row.problem) for row in rows} == {
+        ("queued", "ZeroDivisionError: division by zero")
+    }
+    with clock.held(clock.now() + timedelta(minutes=1)):
+        work_shards(asked)
+        merge_scan(asked.pk)
+    asked.refresh_from_db()
+    assert asked.state == "done"
+
+
+def test_a_scan_cancelled_while_it_is_read_stops_and_writes_nothing(asked, monkeypatch):
+    run_scan(asked.pk)
+    plain = worker.working.work
+
+    def cancelled_midway(job, wanted, report):
+        def tell(progress):
+            if progress.stage is Stage.READING and progress.done == progress.total:
+                scan.cancel(Scan.objects.get(pk=asked.pk), by=MAKER)
+            return report(progress)
+
+        return plain(job, wanted, tell)
+
+    monkeypatch.setattr(worker.working, "work", cancelled_midway)
+    work_shards(asked)
+    asked.refresh_from_db()
+    assert asked.state == "cancelled"
+    assert set(asked.shards.values_list("state", flat=True)) == {"done", "stopped"}
+    assert not asked.findings.exists()
+
+
+def test_between_two_beats_work_goes_on(asked):
+    run_scan(asked.pk)
+    claimed = shard.claim(asked.shards.get(number=1).pk, device="cpu")
+    held = Held(lambda progress, seconds: shard.beat(claimed, progress, seconds=seconds))
+    assert held.report(READING)
     scan.cancel(Scan.objects.get(pk=asked.pk), by=MAKER)
-    assert report(Progress(Stage.READING, 2, 10, 5.0)), "between two beats it goes on"
-    assert not report(Progress(Stage.READING, 10, 10, 5.0))
+    assert held.report(replace(READING, done=2)), "less than a second has passed"
+    assert not held.report(replace(READING, done=10))
+
+
+def test_a_database_that_is_away_for_a_beat_does_not_end_the_work():
+    def away(*_):
+        raise OperationalError("database is locked")
+
+    assert Held(away).report(READING)
+
+
+def test_work_that_tells_nothing_keeps_its_lease_for_a_while(settings, monkeypatch):
+    settings.STRATA_SCAN_LEASE_SECONDS = 0.04
+    told, twice = [], threading.Event()
+
+    def beat(progress, _seconds):
+        told.append(progress)
+        if len(told) > 1:
+            twice.set()
+        return True
+
+    with Held(beat):
+        assert twice.wait(10)
+    assert set(told) == {None}
+    monkeypatch.setattr(worker, "LONGEST_SILENCE", 0.0)
+    told.clear()
+    with Held(beat) as held:
+        held.thread.join(10)
+        assert not held.thread.is_alive()
+    assert told == []
+
+
+def test_a_failure_is_handed_back_only_by_who_still_holds_the_lease(asked):
+    claimed = scan.claim(asked.pk)
+    scan.cancel(Scan.objects.get(pk=asked.pk), by=MAKER)
+
+    def lost():
+        raise ScanFailed("the disk was away", permanent=True)
+
+    worker.do("scan", lost, finish=scan.finish, fail=lambda error: scan.fail(claimed, error))
+    assert Scan.objects.get(pk=asked.pk).state == "cancelled"

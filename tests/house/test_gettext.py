@@ -224,7 +224,7 @@ def test_every_paper_speaks_through_gettext(spoken, house, as_actor, ada):
         dossier.annex_iv(version, by=as_actor(ada))
     known = known_words()
     sheets = {
-        f"{made.what} {made.edition}": paper.sheet(printing.edition(made))
+        f"{made.title}, {made.edition}": paper.sheet(printing.edition(made))
         for made in Document.objects.all()
     }
     bare = {

@@ -65,7 +65,10 @@ def model_folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def sae():
-    """A JumpReLU autoencoder on the middle block with seeded random weights."""
+    """A JumpReLU autoencoder on the middle block with seeded random weights.
+
+    Its decoder is short, for then it rebuilds something: a longer one overshoots.
+    """
     torch = pytest.importorskip("torch")
     from assessments.scanner.rows import InMemory
     from assessments.scanner.sae import Architecture, SparseAutoencoder
@@ -79,7 +82,7 @@ def sae():
         Architecture.JUMPRELU,
         w_enc=InMemory(rows),
         b_enc=InMemory(b_enc),
-        w_dec=InMemory(rows),
+        w_dec=InMemory(0.4 * rows),
         b_dec=b_dec,
         b_in=b_dec,
         hook_name="blocks.1.hook_resid_post",

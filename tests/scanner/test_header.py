@@ -32,6 +32,7 @@ def test_a_plain_file_is_read():
         (blob(b"{"), "JSON"),
         (blob(b"\xff\xfe"), "JSON"),
         (blob(b"[" * 100_000), "JSON"),
+        (blob(b'{"a":' + b"9" * 5000 + b"}"), "JSON"),
         (blob(b"[]"), "object"),
         (blob(b'{"a":1,"a":2}'), "twice"),
         (blob({"../x": GOOD["a"]}), "plain tensor name"),

@@ -29,7 +29,10 @@ STATISTICS = ("stats_last_nonzero", "latents_activation_frequency", "latents_mea
 PLACE = re.compile(rf"({'|'.join(OPENAI)})(?:_v\d\w{{0,20}})?", re.ASCII)
 BLOCK = re.compile(r"(\d{1,4})(?:\.pt)?", re.ASCII)
 PLACE_AND_BLOCK = re.compile(rf"{PLACE.pattern}[._-](\d{{1,4}})(?:\.pt)?", re.ASCII)
-SILENT = "the files do not say where it reads; its published path does, as resid_post_mlp/8.pt"
+SILENT = (
+    "nothing says where it reads; name the folder as its published path, resid_post_mlp/8, or "
+    "convert it with a config.json beside the .pt that has a hook_name"
+)
 N_FOLDERS = 4
 """How far up the folder's path its names are looked at."""
 

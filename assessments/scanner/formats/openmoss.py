@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from assessments.scanner.contract import ScanFailed
-from assessments.scanner.formats import places, tensors
+from assessments.scanner.formats import naming, places, tensors
 from assessments.scanner.rows import Norms, OnDisk
 from assessments.scanner.sae import Architecture, Norm, SparseAutoencoder
 
@@ -36,6 +36,7 @@ ACTIVATIONS = {
 RANKED = {Architecture.TOPK, Architecture.BATCHTOPK}
 AVERAGE = "dataset_average_activation_norm"
 NORMALISATIONS = ("dataset-wise", "token-wise", "inference", "none")
+MOST_EXPANSION = 1e6
 LONGEST = 1e30
 """No honest average length is above it."""
 
@@ -112,14 +113,14 @@ def settings(said: Config, f: int, *, architecture: Architecture, by_length: boo
     refuse_others(said)
     d = said.whole("d_model", least=1)
     expect_latents(said, d, f)
-    hook_in = said.text("hook_point_in")
+    hook_in = naming.hook_name(said.where, said.text("hook_point_in"))
     return Settings(
         architecture,
         d,
         f,
         k=said.whole("top_k", least=1, most=f) if architecture in RANKED else 0,
         hook_in=hook_in,
-        hook_out=said.text("hook_point_out", hook_in),
+        hook_out=naming.hook_name(said.where, said.text("hook_point_out", hook_in)),
         normalisation=normalisation(said),
         judges_by_length=said.flag("sparsity_include_decoder_norm", by_length),
         has_bias=said.flag("use_decoder_bias", True),
@@ -148,7 +149,7 @@ def expect_latents(said: Config, d: int, f: int) -> None:
     if "d_sae" in said:
         told = said.whole("d_sae")
     elif "expansion_factor" in said:
-        told = int(d * said.number("expansion_factor"))
+        told = int(d * min(max(said.number("expansion_factor"), 0), MOST_EXPANSION))
     else:
         return
     if told != f:

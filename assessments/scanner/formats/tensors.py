@@ -44,10 +44,12 @@ def beside(store: Store, name: str, f: int, latent_dim: int) -> int:
     Raises:
         ScanFailed: it is not there, or its latents lie along the other dimension.
     """
+    d = width(store, name, 1 - latent_dim)
     if width(store, name, latent_dim) != f:
+        turned = ", the other way round" if d == f else ""
         shape = store.tensors[name].shape
-        raise refusal(store, name, f"{f} latents along dimension {latent_dim}", shape)
-    return width(store, name, 1 - latent_dim)
+        raise refusal(store, name, f"{f} latents along dimension {latent_dim}{turned}", shape)
+    return d
 
 
 def expect(

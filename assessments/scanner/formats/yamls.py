@@ -49,7 +49,8 @@ def read(path: Path) -> Config:
     try:
         raw = yaml.load(blob, Loader=Loader)  # noqa: S506  # It is a SafeLoader.
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ScanFailed(f"{where}: expected YAML: {error}", permanent=True) from error
+        problem = ascii(str(error))[1:121]  # It quotes the file.
+        raise ScanFailed(f"{where}: expected YAML: {problem}", permanent=True) from error
     if not isinstance(raw, dict) or not all(isinstance(key, str) for key in raw):
         raise ScanFailed(f"{where}: expected a mapping of texts to values", permanent=True)
     return Config(where, raw)

@@ -1,10 +1,11 @@
 from datetime import timedelta
+from hashlib import sha256
 
 import pytest
 
 from assessments.models import Finding, GateDecision, Scan
-from assessments.scanner.contract import Progress, ScanFailed, Stage
-from assessments.services import scan
+from assessments.scanner.contract import ScanFailed
+from assessments.services import scan, shard
 from compliance import clock, queries
 from compliance.audit import log
 from compliance.machines import TransitionRefused
@@ -13,13 +14,17 @@ from tests.assessments.results import (
     COVERAGE,
     HIDDEN,
     QUIET,
+    READER,
     finished_scan,
     make_finding,
     make_result,
     make_sae,
     make_suite,
     make_watchlist,
+    plans,
+    read,
     request_scan,
+    split,
 )
 from tests.factories import make_version
 
@@ -59,14 +64,32 @@ def test_only_one_worker_gets_a_scan():
     assert scan.claim(asked.pk) is None
 
 
-def test_a_beat_writes_progress_and_prolongs_the_lease():
+def test_a_beat_prolongs_the_lease():
     asked = request_scan(make_version())
     claimed = scan.claim(asked.pk)
-    until = Scan.objects.get(pk=asked.pk).lease_until
-    assert scan.beat(claimed, Progress(Stage.READING, 5, 20, 310.0))
-    row = Scan.objects.get(pk=asked.pk)
-    assert (row.stage, row.n_done, row.n_total, row.tokens_per_second) == ("reading", 5, 20, 310.0)
-    assert row.lease_until >= until
+    at = clock.now() + timedelta(seconds=50)
+    with clock.held(at):
+        assert scan.beat(claimed)
+    assert Scan.objects.get(pk=asked.pk).lease_until == at + timedelta(seconds=60)
+
+
+def test_only_one_worker_puts_the_parts_together():
+    asked = request_scan(make_version())
+    split(asked)
+    assert scan.claim_merge(asked.pk) is None, "not before everything is read"
+    read(asked)
+    claimed = scan.claim_merge(asked.pk)
+    assert (claimed.attempts, claimed.reader_sha256) == (1, READER)
+    assert scan.claim_merge(asked.pk) is None
+    assert scan.claim(asked.pk) is None
+
+
+def test_parts_go_when_they_are_put_together_and_their_digests_stay():
+    done = finished_scan(make_version())
+    assert [bytes(row.part) for row in done.shards.all()] == [b"", b"", b""]
+    lines = log.entries(objects=done.shards.values_list("uuid", flat=True))
+    assert [line.action for line in lines] == ["shard.finish"] * 3
+    assert lines[1].facts["part_sha256"] == sha256(shard.pack({"number": 1})).hexdigest()
 
 
 def test_finishing_writes_findings_tests_evidence_and_decisions():
@@ -146,11 +169,14 @@ def test_tokens_lose_their_control_characters():
 
 def test_a_cancelled_scan_takes_no_result(bo, as_actor):
     asked = request_scan(make_version())
-    claimed = scan.claim(asked.pk)
+    split(asked)
+    read(asked)
+    claimed = scan.claim_merge(asked.pk)
     scan.cancel(Scan.objects.get(pk=asked.pk), by=as_actor(bo), note="wrong suite")
-    assert not scan.beat(claimed, Progress(Stage.READING, 1, 2))
+    assert not scan.beat(claimed)
     with pytest.raises(TransitionRefused):
         scan.finish(claimed, make_result())
+    assert set(asked.shards.values_list("part", flat=True)) == {b""}
     assert not Finding.objects.exists()
     assert not GateDecision.objects.exists()
 
@@ -161,8 +187,26 @@ def test_a_worker_that_lost_its_lease_writes_nothing():
     Scan.objects.filter(pk=asked.pk).update(state="queued", lease_until=None)
     held = scan.claim(asked.pk)
     with pytest.raises(TransitionRefused, match="somebody else"):
+        scan.split(lost, plans(1), reader_sha256=READER)
+    scan.split(held, plans(3), reader_sha256=READER)
+    assert asked.shards.count() == 4
+    read(asked)
+    lost = scan.claim_merge(asked.pk)
+    Scan.objects.filter(pk=asked.pk).update(state="read", lease_until=None)
+    held = scan.claim_merge(asked.pk)
+    with pytest.raises(TransitionRefused, match="somebody else"):
         scan.finish(lost, make_result())
     assert scan.finish(held, make_result()).state == "done"
+
+
+def test_what_could_not_be_put_together_is_tried_again_without_reading_again():
+    asked = request_scan(make_version())
+    split(asked)
+    read(asked)
+    error = ScanFailed("the disk was away", permanent=False)
+    assert scan.fail(scan.claim_merge(asked.pk), error).state == "read"
+    with clock.held(clock.now() + timedelta(minutes=1)):
+        assert scan.finish(scan.claim_merge(asked.pk), make_result()).state == "done"
 
 
 def test_a_passing_failure_is_tried_again_later_and_a_permanent_one_is_not():

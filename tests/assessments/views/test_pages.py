@@ -1,17 +1,22 @@
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.urls import reverse
 
 from assessments import queries
 from assessments.models import Campaign, Scan, Waiver
-from assessments.services import campaign, gate, scan
-from compliance import clock
+from assessments.scanner.contract import Progress, ScanFailed, Stage
+from assessments.services import campaign, gate, shard
+from compliance import clock, lease
 from compliance.actors import system
 from compliance.permissions import Role
 from compliance.services import account
+from config.env import Price
 from tests.assessments.results import (
     HIDDEN,
+    claim_shard,
+    finish,
     finished_scan,
     make_finding,
     make_result,
@@ -19,6 +24,7 @@ from tests.assessments.results import (
     make_suite,
     make_watchlist,
     request_scan,
+    split,
 )
 from tests.assessments.services.test_gate import attest, proven
 from tests.factories import make_deployment, make_version
@@ -123,14 +129,47 @@ def test_a_person_asks_for_a_scan_and_cancels_it(client_as, bo):
 
 def test_progress_is_polled_and_the_page_reloads_when_it_is_over(client_as, bo):
     asked = request_scan(make_version())
-    claimed = scan.claim(asked.pk)
     client = client_as(bo)
-    answer = client.get(at("scan_progress", asked.uuid), headers={"HX-Request": "true"})
+    address = f"{at('scan_progress', asked.uuid)}?shards=1"
+    assert f'hx-get="{address}"' in words(client.get(at("scan", asked.uuid)))
+    answer = client.get(address, headers={"HX-Request": "true"})
     assert 'hx-trigger="every 2s"' in words(answer)
+    assert "time left: not known yet" in words(answer)
+    assert "not split into shards yet" in words(answer)
     assert "HX-Refresh" not in answer
-    scan.finish(claimed, make_result())
-    answer = client.get(at("scan_progress", asked.uuid), headers={"HX-Request": "true"})
+    finish(asked)
+    answer = client.get(address, headers={"HX-Request": "true"})
     assert answer["HX-Refresh"] == "true"
+
+
+def test_a_running_scan_says_how_far_it_is_and_who_reads(client_as, bo, settings):
+    settings.STRATA_SCAN_COST_PER_HOUR = Price(Decimal(360), "EUR")
+    asked = request_scan(make_version())
+    split(asked)
+    claimed = claim_shard(asked, 1)
+    shard.beat(claimed, Progress(Stage.READING, 4, 5, 310.0), seconds=8.0)
+    client = client_as(bo)
+    answer = words(client.get(f"{at('scan_progress', asked.uuid)}?shards=1"))
+    for said in ("4 of 10 prompts", "310 tokens a second", "about 37 s left", lease.me()):
+        assert said in answer
+    assert "device time: 8 s so far, about 45 s in all" in answer
+    assert "cost: 0.80 EUR so far, about 4.50 EUR in all" in answer
+    assert f'id="shards-{asked.uuid}" hx-swap-oob="true"' in answer
+    assert "hx-swap-oob" not in words(client.get(at("scan_progress", asked.uuid)))
+    assert "4 of 10 prompts" in words(client.get(at("overview")))
+
+
+def test_a_failed_scan_is_tried_again_from_its_page(client_as, bo):
+    asked = request_scan(make_version())
+    split(asked)
+    shard.fail(claim_shard(asked, 2), ScanFailed("digest differs", permanent=True))
+    client = client_as(bo)
+    page = words(client.get(at("scan", asked.uuid)))
+    assert "digest differs" in page
+    assert "Try again" in page
+    client.post(at("scan_retry", asked.uuid))
+    asked.refresh_from_db()
+    assert asked.state == "queued"
 
 
 def test_an_auditor_may_not_ask_for_a_scan(client_as, cy):

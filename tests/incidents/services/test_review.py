@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from assessments.scanner.contract import Family, Prompt
-from assessments.services import instrument, scan
+from assessments.services import instrument
 from compliance.audit import log
 from compliance.machines import TransitionRefused
 from compliance.permissions import NotAllowed
@@ -133,7 +133,7 @@ def replayed(begun, by, deployment_rate: float):
     asked = review.scan_of(lesson)
     assert asked.version == begun.incident.version
     assert asked.suite.n_pairs == 1
-    scan.finish(scan.claim(asked.pk), results.make_result(deployment=deployment_rate))
+    results.finish(asked, results.make_result(deployment=deployment_rate))
     assert review.collect_due() == 1
     lesson.refresh_from_db()
     return lesson

@@ -130,7 +130,10 @@ def test_a_layer_of_a_cross_layer_transcoder_is_for_encoding(tmp_path, has_thres
 @pytest.mark.parametrize(
     ("tensors", "complaint"),
     [
-        ({"W_enc": numbers(1, D, F)}, "W_enc: expected 40 latents along dimension 0.*other way"),
+        (
+            {"W_enc": numbers(1, D, F)},
+            "W_enc: expected 40 latents along dimension 0, the other way",
+        ),
         ({"W_dec": numbers(1, E, F)}, "W_dec: .*the other way round"),
         ({"W_skip": numbers(1, D, E)}, "W_skip: .*the other way round"),
         ({"b_dec": None}, "no tensor 'b_dec' there"),
@@ -150,9 +153,9 @@ def test_tensors_that_do_not_fit_are_refused_by_name(tmp_path, tensors, complain
 
 
 @pytest.mark.parametrize(
-    ("settings", "complaint"),
+    ("text", "complaint"),
     [
-        ("feature_input_hook: [" * 20_000, "expected YAML"),
+        ("[" * 20_000, "expected YAML"),
         ("!!python/object/apply:os.system ['true']", "expected YAML"),
         ("a: &a [1]\nb: *a", "aliases"),
         ("k: 1\nk: 2", "each key once"),
@@ -169,8 +172,8 @@ def test_tensors_that_do_not_fit_are_refused_by_name(tmp_path, tensors, complain
         (f"{SETTINGS}activation: jump_relu", "no tensor 'activation_function.threshold' there"),
     ],
 )
-def test_hostile_settings_are_refused(tmp_path, settings, complaint):
-    expect_refused(laid(tmp_path, settings), complaint)
+def test_hostile_settings_are_refused(tmp_path, text, complaint):
+    expect_refused(laid(tmp_path, text), complaint)
 
 
 def test_settings_and_tensors_may_not_differ(tmp_path):

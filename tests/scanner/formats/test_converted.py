@@ -4,11 +4,12 @@ import json
 
 import pytest
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
+from assessments.scanner import unpickling
 from assessments.scanner.contract import ScanFailed
-from assessments.scanner.formats import converted
+from assessments.scanner.formats import converted, open_sae
 from tests.scanner.formats import made
 
 
@@ -67,3 +68,39 @@ def test_a_record_that_is_no_json_is_refused(tmp_path):
     (tmp_path / "converted.json").write_text(json.dumps({"schema": "x"})[:-1])
     with pytest.raises(ScanFailed, match="expected JSON"):
         converted.holds(tmp_path, "openai_v5")
+
+
+def test_what_convert_writes_is_what_is_read_here(tmp_path):
+    state = {
+        "pre_bias": torch.zeros(4),
+        "encoder.weight": torch.eye(8, 4),
+        "latent_bias": torch.zeros(8),
+        "decoder.weight": torch.eye(4, 8),
+        "activation": "TopK",
+        "activation_state_dict": {"k": 3, "postact_fn": "ReLU"},
+        "stats_last_nonzero": torch.zeros(8, dtype=torch.long),
+    }
+    torch.save(state, tmp_path / "8.pt")
+    out = tmp_path / "resid_post_mlp_v5_32k" / "autoencoders"
+    unpickling.convert(tmp_path / "8.pt", out, network_waived=True)
+    sae = open_sae(out)
+    assert (sae.format, sae.k, sae.hook_name) == ("openai_v5", 3, "resid_post_mlp.8")
+
+    ae = {name: each for name, each in state.items() if isinstance(each, torch.Tensor)}
+    del ae["pre_bias"], ae["latent_bias"], ae["stats_last_nonzero"]
+    ae |= {
+        "encoder.bias": torch.zeros(8),
+        "b_dec": torch.zeros(4),
+        "k": torch.tensor(3, dtype=torch.int),
+        "threshold": torch.tensor(0.25),
+    }
+    torch.save(ae, tmp_path / "ae.pt")
+    said = {
+        "trainer": {"dict_class": "BatchTopKSAE", "k": 3, "submodule_name": "resid_post_layer_8"}
+    }
+    (tmp_path / "config.json").write_text(json.dumps(said))
+    unpickling.convert(tmp_path / "ae.pt", tmp_path / "out", network_waived=True)
+    sae = open_sae(tmp_path / "out")
+    assert (sae.format, sae.hook_name) == ("dictionary_learning", "blocks.8.hook_resid_post")
+    f = sae.encode(torch.tensor([[0.2, 0.3, -1.0, 4.0]]))
+    assert f.tolist() == [[0, pytest.approx(0.3), 0, 4, 0, 0, 0, 0]]

@@ -10,7 +10,18 @@ from assessments.scanner import readnames
 from assessments.scanner.contract import ScanFailed
 from assessments.scanner.formats import dictionary_learning, layout_of, open_sae
 from assessments.scanner.sae import Architecture
-from tests.scanner.formats.made import D, F, NASTY, agree, converted, largest, numbers, relu, tokens
+from tests.scanner.formats.made import (
+    NASTY,
+    D,
+    F,
+    agree,
+    converted,
+    largest,
+    numbers,
+    or_refused,
+    relu,
+    tokens,
+)
 
 K, THETA = 6, 0.8
 LINEAR = ("AutoEncoder", "AutoEncoderNew", "GatedAutoEncoder", "AutoEncoderTopK", "BatchTopKSAE")
@@ -210,16 +221,12 @@ def test_tensors_that_do_not_fit_are_refused(tmp_path, name, change, complaint):
         open_sae(save(tmp_path, name, weights(name) | change))
 
 
-@pytest.mark.parametrize("value", NASTY, ids=lambda each: ascii(each)[:20])
 @pytest.mark.parametrize("key", [*TRAINER, "dict_class", "k", "target_l0"])
-def test_whatever_a_key_holds_it_is_read_or_refused(tmp_path, key, value):
-    path = save(tmp_path, "AutoEncoderTopK", **{key: value})
-    try:
-        sae = open_sae(path)
-    except ScanFailed as refusal:
-        assert len(str(refusal)) < 400
-    else:
-        assert (sae.k, sae.d_sae) == (K, F)
+def test_whatever_a_key_holds_it_is_read_or_refused(tmp_path, key):
+    for at, value in enumerate(NASTY):
+        path = save(tmp_path / str(at), "AutoEncoderTopK", **{key: value})
+        sae = or_refused(lambda path=path: open_sae(path))
+        assert sae is None or (sae.k, sae.d_sae) == (K, F)
 
 
 def test_the_layout_is_recognised_and_complete(tmp_path):

@@ -189,7 +189,10 @@ def test_a_decoder_into_several_layers_is_for_encoding(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"w_enc": numbers(1, F, D)}, r"params\.safetensors: w_enc: expected 40 latents along dim"),
+        (
+            {"w_enc": numbers(1, F, D)},
+            r"params\.safetensors: w_enc: expected 40 latents along dimension 1, the",
+        ),
         ({"w_dec": numbers(1, D, F)}, r"w_dec: expected a shape of \(40, 12\), came \(12, 40\)"),
         ({"threshold": numbers(1, 1)}, r"threshold: expected a shape of \(40,\), came \(1,\)"),
         ({"b_enc": None}, "no tensor 'b_enc' there"),

@@ -12,7 +12,7 @@ from assessments.scanner.contract import ScanFailed
 from assessments.scanner.formats import saelens_config
 from assessments.scanner.formats.config import Config
 from assessments.scanner.sae import Architecture
-from tests.scanner.formats.made import NASTY
+from tests.scanner.formats.made import NASTY, or_refused
 
 METADATA = {"model_name": "gpt2-small", "hook_name": "blocks.8.hook_resid_pre"}
 NEW = {
@@ -177,25 +177,18 @@ KEYS = [*NEW, "k", "d_out", "rescale_acts_by_decoder_norm", "activation_fn", "ac
 
 
 @pytest.mark.parametrize("base", [NEW, OLD], ids=["new", "old"])
-@pytest.mark.parametrize("value", NASTY, ids=lambda each: ascii(each)[:20])
 @pytest.mark.parametrize("key", KEYS)
-def test_whatever_a_key_holds_it_is_read_or_refused(base, key, value):
-    for architecture in ("jumprelu", "topk", "transcoder"):
-        changed = {**base, "architecture": architecture, "k": 4, key: value}
-        try:
-            found = read(changed)
-        except ScanFailed as refusal:
-            assert len(str(refusal)) < 400
-        else:
-            assert 1 <= found.d_in < 1 << 41
+def test_whatever_a_key_holds_it_is_read_or_refused(base, key):
+    for value in NASTY:
+        for architecture in ("jumprelu", "topk", "transcoder"):
+            changed = {**base, "architecture": architecture, "k": 4, key: value}
+            found = or_refused(lambda changed=changed: read(changed))
+            assert found is None or 1 <= found.d_in < 1 << 41
 
 
 @given(st.dictionaries(st.sampled_from(["hook_name", "model_name", "l0", "seqpos_slice", "hook_head_index",
     "model_from_pretrained_kwargs", "training_architecture_details"]), st.recursive(st.none() | st.booleans()
     | st.integers() | st.floats() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))))  # fmt: skip
 def test_whatever_metadata_hold_they_are_read_or_refused(metadata):
-    try:
-        found = read(NEW | {"metadata": metadata})
-    except ScanFailed:
-        return
-    assert found.declared.l0 is None or found.declared.l0 >= 0
+    found = or_refused(lambda: read(NEW | {"metadata": metadata}))
+    assert found is None or found.declared.l0 is None or found.declared.l0 >= 0

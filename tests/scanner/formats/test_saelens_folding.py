@@ -1,5 +1,7 @@
 """Normalisations estimated on data: folded in as SAELens does, refused or doubted without."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -28,11 +30,9 @@ def whitening():
 
 def beside(path, scaling_factor=None, tensors=None):
     said = {"scaling_factor": scaling_factor, "has_whitening": tensors is not None}
-    if tensors is None:
-        (path / "activation_scaler.json").write_text(str(said).replace("None", "null").replace("'", '"')
-            .replace("False", "false"))  # fmt: skip
-    else:
-        folder(path, "activation_whitening.safetensors", tensors, activation_scaler=said)
+    (path / "activation_scaler.json").write_text(json.dumps(said))
+    if tensors is not None:
+        folder(path, "activation_whitening.safetensors", tensors)
 
 
 @pytest.mark.parametrize("subtracts", [True, False])
@@ -87,7 +87,7 @@ def test_a_factor_nobody_asked_for_is_doubted(tmp_path):
 def test_a_factor_that_makes_no_sense_is_refused(tmp_path, value):
     path = save(tmp_path, "standard", normalize_activations="expected_average_only_in")
     (path / "activation_scaler.json").write_text(f'{{"scaling_factor": {value}}}')
-    with pytest.raises(ScanFailed, match="activation_scaler.json: scaling_factor: expected a"):
+    with pytest.raises(ScanFailed, match=r"activation_scaler\.json: scaling_factor: expected a"):
         open_sae(path)
 
 
@@ -123,7 +123,7 @@ def test_what_is_folded_in_counts_in_the_digest(tmp_path):
 
 def test_a_whitening_that_is_not_there_is_refused(tmp_path):
     path = save(tmp_path, "standard", normalize_activations="covariance_whitening")
-    with pytest.raises(ScanFailed, match="expected activation_whitening.safetensors beside"):
+    with pytest.raises(ScanFailed, match=r"expected activation_whitening\.safetensors beside"):
         open_sae(path)
 
 
