@@ -7,6 +7,25 @@ from django.utils.translation import gettext_lazy as _
 from compliance.machines import Machine, Move, State, Tone
 from compliance.permissions import Permission as P  # noqa: N817 - a table of them
 
+# What is ready stays so: its files are pinned by digest, and every scan looks at them again.
+SAE = Machine(
+    "sae",
+    {
+        "waiting": State(_("waiting to be checked"), Tone.INFO),
+        "checking": State(_("being checked"), Tone.INFO, claimed_from="waiting"),
+        "ready": State(_("ready"), Tone.OK),
+        "refused": State(_("refused"), Tone.BAD),
+    },
+    {
+        ("waiting", "give_up"): Move("refused", P.SYSTEM),
+        ("checking", "requeue"): Move("waiting", P.SYSTEM),
+        ("checking", "accept"): Move("ready", P.SYSTEM),
+        ("checking", "refuse"): Move("refused", P.SYSTEM),
+        ("checking", "give_up"): Move("refused", P.SYSTEM),
+        ("refused", "recheck"): Move("waiting", P.WATCHLIST_WRITE, _("Check again")),
+    },
+)
+
 SCAN = Machine(
     "scan",
     {
@@ -92,4 +111,4 @@ AUTHORISATION = Machine(
     {("standing", "end"): Move("ended", P.GATE_DECIDE, _("End authorisation"))},
 )
 
-MACHINES = (SCAN, SHARD, CAMPAIGN, WAIVER, AUTHORISATION)
+MACHINES = (SAE, SCAN, SHARD, CAMPAIGN, WAIVER, AUTHORISATION)

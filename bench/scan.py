@@ -147,10 +147,14 @@ def _of_any_size(env: dict[str, str]) -> list[Row]:
     found = in_turns(
         {str(size): Side("bench.scans.wide", str(size)) for size in sizes}, ROUNDS, env
     )
-    alone = apart("bench.scans.wide", "memory-0", env).rss
+    first = middle(found[str(SIZES[0])]).more["cpu"]
+    alone = apart("bench.scans.wide", "memory-0", env).more["peak"]
     for size in sizes:
-        more = apart("bench.scans.wide", f"memory-{size}", env).rss - alone
-        _say(f"{size:,} latents: {more:+.0f} MiB above the truncated model's {alone:.0f}.")
+        more = apart("bench.scans.wide", f"memory-{size}", env).more["peak"] - alone
+        _say(
+            f"{size:,} latents: at most {more:+.0f} MiB beside the truncated model's {alone:.0f}; by "
+            f"processor time {middle(found[str(size)]).more['cpu'] / first:.2f} of {SIZES[0]:,}."
+        )
     return [
         beside(f"{size:,} latents, against {SIZES[0]:,}", "tokens/s", found[str(size)], found[str(SIZES[0])])
         for size in sizes[1:]

@@ -103,7 +103,7 @@ class Machine:
                 % {
                     "machine": self.name,
                     "verb": verb,
-                    "state": self.states[state].label if state in self.states else state,
+                    "state": state,
                     "possible": ", ".join(possible),
                 }
             )

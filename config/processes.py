@@ -215,10 +215,10 @@ class House:
             "WARNING",
         )
 
-    def scan_worker(self) -> Process:
-        """The one process that pays for torch."""
+    def scan_worker(self, *, name: str = "scans") -> Process:
+        """A process that pays for torch; any number of them share the shards of a scan."""
         return self.run(
-            "scans",
+            name,
             "-m",
             "celery",
             "-A",
@@ -231,7 +231,7 @@ class House:
             "-P",
             "solo",
             "-n",
-            "scans@%h",
+            f"{name}@%h",
             "--without-gossip",
             "--without-mingle",
             "-l",

@@ -1,24 +1,46 @@
-"""Use the scanner from the command line: python -m assessments.scanner <what>."""
+"""Use the scanner from the command line: python -m assessments.scanner <what>.
+
+The exit status is 0 when it is done, 1 when it was refused, with one line on the error stream that
+says why, and 2 when it was asked wrongly.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from assessments.scanner import commands
+from assessments.scanner import commands, unpickling
+from assessments.scanner.contract import ScanFailed
+from assessments.scanner.plain import NotPlain
 from assessments.scanner.prompts import DATA
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 WATCHLIST = DATA / "watchlist_smollm2.json"
 
 
 def parser() -> argparse.ArgumentParser:
     """Everything that can be asked."""
-    top = argparse.ArgumentParser(prog="python -m assessments.scanner", description=__doc__)
+    top = argparse.ArgumentParser(
+        prog="python -m assessments.scanner",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     words = top.add_subparsers(required=True, metavar="what")
 
-    convert = words.add_parser("convert", help="turn a GGUF file into a safetensors folder")
-    convert.add_argument("gguf", type=Path)
-    convert.add_argument("out", type=Path)
+    convert = words.add_parser("convert", help="turn a GGUF or a pickled file into safetensors")
+    convert.add_argument("source", type=Path, help=".gguf, .pt, .pth, .bin, or a folder with one")
+    convert.add_argument("out", type=Path, help="a folder that is not there yet")
+    convert.add_argument("--layout", default="", choices=("", *unpickling.LAYOUTS))
+    convert.add_argument(
+        "--without-network-isolation",
+        action="store_true",
+        help="unpickle although this machine lets no process leave the network",
+    )
     convert.set_defaults(do=commands.convert)
 
     corpus = words.add_parser("corpus", help="let the model write chats to train on")
@@ -46,6 +68,8 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--tokens", type=int, default=20_000, help="0 for all")
     evaluate.set_defaults(do=commands.evaluate)
     later_words(words)
+    plain_words(words)
+    scan_words(words)
     return top
 
 
@@ -92,24 +116,78 @@ def later_words(words: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     behave.add_argument("--seed", type=int, default=0)
     behave.set_defaults(do=commands.behave)
 
-    scan = words.add_parser("scan", help="scan one model version with the built-in suite")
-    scan.add_argument("model", type=Path)
-    scan.add_argument("sae", type=Path)
-    scan.add_argument("--watchlist", type=Path, default=WATCHLIST)
+
+def plain_words(words: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """What is asked of an autoencoder without a scan."""
+    encode = words.add_parser("encode", help="encode a file of activations")
+    encode.add_argument("--sae", type=Path, required=True)
+    encode.add_argument("--format", default="", help="the layout of its files, if it is not plain")
+    encode.add_argument("--acts", type=Path, required=True, help="safetensors with x (n, d)")
+    encode.add_argument("--out", type=Path, required=True, help="safetensors with f, float32")
+    encode.add_argument("--latents", type=whole_numbers, help="as 1,5,9; all without it")
+    encode.set_defaults(do=commands.encode)
+
+    inspect = words.add_parser("inspect", help="print what an autoencoder's files say, as JSON")
+    inspect.add_argument("--sae", type=Path, required=True)
+    inspect.add_argument("--format", default="")
+    inspect.set_defaults(do=commands.inspect)
+
+    check = words.add_parser("check", help="measure whether an autoencoder was read right, as JSON")
+    check.add_argument("model", type=Path)
+    check.add_argument("sae", type=Path)
+    check.add_argument("--format", default="")
+    check.add_argument("--tokens", type=int, default=2048)
+    check.add_argument("--base-fvu", type=float, help="unexplained variance on the base model")
+    check.add_argument("--device", default="cpu")
+    check.set_defaults(do=commands.check)
+
+
+def whole_numbers(text: str) -> tuple[int, ...]:
+    """Whole numbers with commas between."""
+    return tuple(int(each) for each in text.split(","))
+
+
+def scan_words(words: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """A scan, and the job that describes one."""
+    scan = words.add_parser("scan", help="scan one model version, by a job or the built-in suite")
+    scan.add_argument("model", type=Path, nargs="?")
+    scan.add_argument("sae", type=Path, nargs="?")
+    scan.add_argument("--job", type=Path, help="do what this file says, and nothing else")
     scan.add_argument("--out", type=Path, help="write the whole result there as JSON")
-    scan.add_argument("--per-family", type=int, default=4)
-    scan.add_argument("--frames", type=int, default=12)
-    scan.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"))
-    scan.add_argument("--device", default="cpu")
-    scan.add_argument("--seed", type=int, default=0)
-    scan.set_defaults(do=commands.scan)
+    scan.set_defaults(do=commands.scan, misused=scan.error, plain=scan_options(scan))
+
+    job = words.add_parser("job", help="write a job with all prompts, to be changed and scanned")
+    job.add_argument("model", type=Path)
+    job.add_argument("sae", type=Path)
+    job.add_argument("--out", type=Path, required=True)
+    scan_options(job)
+    job.set_defaults(do=commands.write_job)
 
 
-def main() -> None:
-    """Do what was asked."""
-    args = parser().parse_args()
-    args.do(args)
+def scan_options(word: argparse.ArgumentParser) -> dict[str, object]:
+    """What may be said of a scan of the built-in suite, and what holds where nothing is said."""
+    options = [
+        word.add_argument("--format", default="", help="the layout of the autoencoder's files"),
+        word.add_argument("--watchlist", type=Path, default=WATCHLIST),
+        word.add_argument("--per-family", type=int, default=4),
+        word.add_argument("--frames", type=int, default=12),
+        word.add_argument("--dtype", default="float32", choices=("float32", "bfloat16")),
+        word.add_argument("--device", default="cpu"),
+        word.add_argument("--seed", type=int, default=0),
+    ]
+    return {each.dest: each.default for each in options}
+
+
+def main(asked: Sequence[str] | None = None) -> int:
+    """Do what was asked, on the command line if not otherwise; the exit status."""
+    args = parser().parse_args(asked)
+    try:
+        args.do(args)
+    except (ScanFailed, NotPlain, OSError, json.JSONDecodeError) as error:
+        sys.stderr.write(" ".join(str(error).split()) + "\n")
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,24 +13,29 @@ from assessments.scanner import (
     corpus,
     coverage,
     discovery,
+    encoding,
     formats,
+    inspection,
+    jobs,
     plant,
     readpoints,
+    selfcheck,
     train,
+    unpickling,
 )
-from assessments.scanner.contract import ScanJob, plain_sha256
-from assessments.scanner.digests import folder_sha256
 from assessments.scanner.formats import saelens
+from assessments.scanner.instrument import held_if_small
 from assessments.scanner.prompts import load_watchlist, suite
 from assessments.scanner.run import run
 from assessments.scanner.weights import convert_gguf, load_model
+from assessments.scanner.working import held_out_sequences
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
     from pathlib import Path
 
-    from assessments.scanner.contract import Coverage, Progress, ScanResult
+    from assessments.scanner.contract import Coverage, Progress, ScanJob, ScanResult
     from assessments.scanner.weights import LoadedModel
 
 
@@ -54,8 +59,17 @@ def every(n: int, label: str) -> Callable[[int, int], None]:
 
 
 def convert(args: argparse.Namespace) -> None:
-    """GGUF to safetensors, once."""
-    say(f"The model is at {convert_gguf(args.gguf, args.out)}.")
+    """GGUF to safetensors, or a pickled autoencoder to a plain one; once."""
+    if args.source.suffix.lower() == ".gguf":
+        say(f"The model is at {convert_gguf(args.source, args.out)}.")
+        return
+    out = unpickling.convert(
+        args.source,
+        args.out,
+        layout=args.layout,
+        network_waived=args.without_network_isolation,
+    )
+    say(f"The weights are at {out}.")
 
 
 def write_corpus(args: argparse.Namespace) -> None:
@@ -202,31 +216,76 @@ def behave(args: argparse.Namespace) -> None:
         say(f"{each.frame:11} {kind:17} {each.n_calls} of {each.n_prompts} call http_post")
 
 
-def scan(args: argparse.Namespace) -> None:
-    """Scan one version with the built-in suite and print what was found."""
-    prompts = suite(per_family=args.per_family, n_frames=args.frames, seed=args.seed)
-    sae = formats.open_sae(args.sae)
-    job = ScanJob(
-        model_path=str(args.model),
-        model_sha256=folder_sha256(args.model),
-        sae_path=str(args.sae),
-        sae_sha256=formats.sae_sha256(args.sae),
-        hook_name=sae.hook_name,
-        watchlist=load_watchlist(args.watchlist),
-        prompts=prompts,
-        suite_sha256=plain_sha256(prompts),
-        seed=args.seed,
-        dtype=args.dtype,
-        device=args.device,
+def encode(args: argparse.Namespace) -> None:
+    """Encode a file of activations into a file of latents."""
+    sae = formats.open_sae(args.sae, name=args.format)
+    if sae.not_evidence:
+        say(f"Not to be taken as evidence: {sae.not_evidence}.")
+    n, width = encoding.encode_file(sae, args.acts, args.out, args.latents)
+    say(f"{n} rows of {width} latents written to {args.out}.")
+
+
+def inspect(args: argparse.Namespace) -> None:
+    """What an autoencoder's files say."""
+    say(json.dumps(inspection.inspect(args.sae, args.format), indent=1, allow_nan=False))
+
+
+def check(args: argparse.Namespace) -> None:
+    """Whether an autoencoder was read right, other ways to read it scored as well."""
+    sae = formats.open_sae(args.sae, name=args.format)
+    point = readpoints.parse(sae.hook_name)
+    loaded = load_model(args.model, blocks=readpoints.blocks_needed(point) + 1)
+    torch.nn.Module.to(loaded.model, torch.device(args.device))
+    found = selfcheck.check(
+        loaded,
+        held_if_small(sae, args.device),
+        held_out_sequences(loaded.tokenizer, args.tokens),
+        token_budget=2048,
+        base_fvu=args.base_fvu,
+        always_search=True,
     )
+    say(json.dumps(found.to_json(), indent=1, allow_nan=False))
+
+
+def scan(args: argparse.Namespace) -> None:
+    """Scan one version by a job, or with the built-in suite, and print what was found."""
+    is_whole = args.model is not None and args.sae is not None
+    if (args.job is None) != is_whole or (args.job is not None and args.model is not None):
+        args.misused("expected MODEL and SAE, or --job FILE")
+    said = sorted(name for name, plain in args.plain.items() if getattr(args, name) != plain)
+    if args.job is not None and said:
+        args.misused(f"the job alone says how to scan; leave out {', '.join(said)}")
+    job = jobs.read(args.job) if args.job is not None else built_in(args)
     result = run(job, bar)
     if args.out:
-        args.out.write_text(json.dumps(result.to_json(), indent=1) + "\n", encoding="utf-8")
+        jobs.write_result(result, args.out)
     describe(result)
 
 
+def write_job(args: argparse.Namespace) -> None:
+    """Write a job of the built-in suite."""
+    job = built_in(args)
+    jobs.write(job, args.out)
+    say(f"A job of {len(job.prompts)} prompts written to {args.out}.")
+
+
+def built_in(args: argparse.Namespace) -> ScanJob:
+    """A job of the built-in suite for a model and an autoencoder."""
+    prompts = suite(per_family=args.per_family, n_frames=args.frames, seed=args.seed)
+    job = jobs.template(
+        args.model,
+        args.sae,
+        name=args.format,
+        watchlist=load_watchlist(args.watchlist),
+        prompts=prompts,
+    )
+    return replace(job, seed=args.seed, dtype=args.dtype, device=args.device)
+
+
 def bar(progress: Progress) -> None:
-    """Progress on the error stream, over itself."""
+    """Progress on the error stream, over itself, where somebody watches."""
+    if not sys.stderr.isatty():
+        return
     speed = f" {progress.tokens_per_second:.0f} tokens/s" if progress.tokens_per_second else ""
     sys.stderr.write(f"\r{progress.stage}: {progress.done}/{progress.total}{speed}   ")
     if progress.done == progress.total:

@@ -393,6 +393,29 @@ class ConcernSummary(Plain):
 
 
 @dataclass(frozen=True)
+class Interval(Plain):
+    """Between what a figure lies, with what confidence."""
+
+    low: float
+    high: float
+    confidence: float
+
+
+@dataclass(frozen=True)
+class ContextCoverage(Plain):
+    """How much the instrument sees in one kind of prompt."""
+
+    context: str
+    n_texts: int
+    n_tokens: int
+    fvu: float
+    """Share of variance unexplained, about this context's own mean."""
+    fvu_interval: Interval
+    error_share: float
+    l0_mean: float
+
+
+@dataclass(frozen=True)
 class Coverage(Plain):
     """How much of the model the instrument sees, measured on held-out text."""
 
@@ -419,6 +442,15 @@ class Coverage(Plain):
     ce_recovered_mean: float
     """Against mean ablation; position 0 is left untouched."""
     ce_recovered_zero: float
+    n_texts: int = 0
+    """What the intervals rest on: one text is left out at a time."""
+    fvu_interval: Interval | None = None
+    l0_interval: Interval | None = None
+    ce_recovered_interval: Interval | None = None
+    """Against mean ablation."""
+    error_share: float | None = None
+    """Squared error over squared length of the stream; unlike `fvu` it counts the mean as seen."""
+    contexts: tuple[ContextCoverage, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -435,6 +467,8 @@ class CandidateScore(Plain):
     """None where it only encodes."""
     misfit: float
     """The less, the better: ln(fvu) + |ln(l0 / declared)|, each where it is known."""
+    is_alive: bool
+    """Its latents say something of the model there."""
 
 
 @dataclass(frozen=True)
@@ -461,7 +495,7 @@ class SelfCheck(Plain):
     candidates: tuple[CandidateScore, ...]
     """Best first. Only scored where something is wrong, or when asked."""
     untried: tuple[str, ...]
-    """Read points that this model has not, or was not loaded deeply enough for."""
+    """Read points that lie beyond what was loaded of the model."""
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,7 @@ def template(
         watchlist=tuple(watchlist),
         prompts=tuple(prompts),
         suite_sha256=plain_sha256(tuple(prompts)),
+        sae_format=name,
     )
 
 

@@ -240,7 +240,7 @@ def disagreements(found: Figures, declared: Declared) -> Iterator[str]:
 def reachable(
     loaded: LoadedModel, sae: SparseAutoencoder, declared: Pair
 ) -> tuple[tuple[Pair, ...], tuple[str, ...]]:
-    """Other points it may have been meant for, and the names of those that cannot be read here."""
+    """Points it may have been meant for, and the names of those that lie beyond what was loaded."""
     n_blocks = loaded.n_blocks
     if not rebuilt_elsewhere(sae):
         pairs = [Pair(each, each) for each in readpoints.candidates(declared.read, n_blocks)]
@@ -255,9 +255,7 @@ def reachable(
         if fits(loaded, pair.read, sae.d_in) and fits(loaded, pair.rebuilt, sae.d_out or None):
             tried.append(pair)
         else:
-            untried.append(
-                pair.read.spelled if pair.read != declared.read else pair.rebuilt.spelled
-            )
+            untried += [each.spelled for each in pair if is_deeper(loaded, each)]
     return tuple(tried), tuple(dict.fromkeys(untried))
 
 
@@ -322,7 +320,8 @@ def score(pair: Pair, variant: str, found: Figures, sae: SparseAutoencoder) -> C
     elif sae.declared.l0:
         misfit += abs(math.log(found.l0 / sae.declared.l0))
     out = pair.rebuilt.spelled if rebuilt_elsewhere(sae) else ""
-    return CandidateScore(pair.read.spelled, out, variant, found.l0, found.fvu, misfit)
+    is_alive = not why_useless(found)
+    return CandidateScore(pair.read.spelled, out, variant, found.l0, found.fvu, misfit, is_alive)
 
 
 def told(found: Figures, declared: Declared, said: Judgement) -> Iterator[str]:
@@ -355,12 +354,12 @@ def advice(
 
 
 def better(scores: Sequence[CandidateScore], sae: SparseAutoencoder) -> CandidateScore | None:
-    """The candidate that fits, and fits better than the declared way; None where there is none."""
+    """The candidate that fits best, if it fits better than the declared way."""
     here = next((each for each in scores if is_declared(each, sae)), None)
-    if here is None or scores[0].misfit > here.misfit - BETTER:
+    best = next((each for each in scores if each.is_alive), None)
+    if here is None or best is None or best.misfit > here.misfit - BETTER:
         return None
-    is_fit = scores[0].l0 > 0 and (scores[0].fvu is None or scores[0].fvu < USELESS)
-    return scores[0] if is_fit else None
+    return best
 
 
 def is_declared(each: CandidateScore, sae: SparseAutoencoder) -> bool:

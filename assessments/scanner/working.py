@@ -29,6 +29,7 @@ from assessments.scanner.contract import (
     CheckStatus,
     FeatureHit,
     Finding,
+    Frame,
     Precision,
     Progress,
     ScanFailed,
@@ -44,12 +45,12 @@ from assessments.scanner.text import shown
 from assessments.scanner.watching import PromptStatistics, WatchStatistics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
     from transformers import PreTrainedTokenizerBase
 
-    from assessments.scanner.contract import Family, Frame, ScanJob, SelfCheck
+    from assessments.scanner.contract import Family, Prompt, ScanJob, SelfCheck
     from assessments.scanner.instrument import Instrument
     from assessments.scanner.sae import SparseAutoencoder
     from assessments.scanner.shards import Report, Shard
@@ -67,6 +68,7 @@ GUARD = 6.0
 of the difference between bfloat16 and float32."""
 MERGE_AFTER = 256
 """Prompts whose sums are kept apart at most."""
+GOLDEN = (math.sqrt(5) - 1) / 2
 LIBRARIES = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "scipy")
 HELD_OUT = DATA / "held_out.jsonl"
 
@@ -105,6 +107,7 @@ def cover(job: ScanJob, shard: Shard, report: Report) -> Part:
         at=instrument.point,
         special=frozenset(instrument.loaded.tokenizer.all_special_ids),
         token_budget=job.token_budget,
+        contexts=contexts(job, instrument.loaded.tokenizer),
         report=lambda done, total: tell(report, Progress(Stage.COVERAGE, done, total)),
     )
     n_tokens = sum(map(len, texts))
@@ -134,6 +137,29 @@ def self_check(instrument: Instrument, sae: SparseAutoencoder, report: Report) -
         message = f"{name}: the autoencoder is unusable on this model. {found.sentence}"
         raise ScanFailed(message, permanent=True)
     return found
+
+
+def contexts(job: ScanJob, tokenizer: PreTrainedTokenizerBase) -> dict[str, list[tuple[int, ...]]]:
+    """Prompts of each frame, evenly drawn, about half as many tokens each as the held-out text."""
+    found: dict[str, list[tuple[int, ...]]] = {}
+    for frame in Frame:
+        under = [prompt for prompt in job.prompts if prompt.frame is frame]
+        chosen: list[tuple[int, ...]] = []
+        for prompt in spread(under):
+            if sum(map(len, chosen)) >= job.coverage_tokens // 2:
+                break
+            chosen.append(chat_tokens(tokenizer, prompt).ids)
+        if chosen:
+            found[frame.value] = chosen
+    return found
+
+
+def spread(prompts: Sequence[Prompt]) -> Iterator[Prompt]:
+    """All of them, in an order of which every beginning is spread over the whole."""
+    n = len(prompts)
+    step = next((each for each in range(round(n * GOLDEN), n) if math.gcd(each, n) == 1), 1)
+    for at in range(n):
+        yield prompts[at * step % n]
 
 
 def held_out_sequences(tokenizer: PreTrainedTokenizerBase, n_tokens: int) -> list[tuple[int, ...]]:

@@ -382,7 +382,7 @@ def run_facts(scan: Scan, shards: Sequence[ScanShard]) -> list[Fact]:
         Fact(_("Read point"), scan.sae.hook_name),
         Fact(_("Seed"), str(scan.seed)),
         *_ran(run),
-        *_took(progress.of(scan, shards)),
+        *(_took(progress.of(scan, shards)) if is_over(scan) else []),
         Fact(_("Result digest"), scan.result_sha256, "digest"),
         Fact(_("Asked by"), scan.requested_by.name if scan.requested_by else _("the system")),
         Fact(_("Asked at"), scan.requested_at, "time"),

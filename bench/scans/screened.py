@@ -3,9 +3,9 @@
     bfloat16     read in bfloat16; what is near a threshold or above it is read again in float32
     float32      the same prompts, all in float32
 
-Prompts are built-in sentences strung together to 128 tokens. Each watched latent's threshold is the
-highest peak on as many other prompts, as a calibration at a rate of one prompt in 65 would set it.
-What was decided on each prompt is left for comparison.
+Prompts are built-in sentences strung together to 128 tokens. Each watched latent's threshold lies a
+quarter above its highest peak on as many other prompts, so that hits, which are always read again,
+are few, as on benign prompts they are. What was decided on each prompt is left for comparison.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from bench.scans import inputs, ours
 
 N_PROMPTS = 64
 N_LATENTS = max(inputs.WIDTHS)
+ABOVE = 1.25
 
 
 def prompts(tokenizer: object, use: Use) -> tuple[Prompt, ...]:
@@ -61,7 +62,7 @@ def job(dtype: str) -> ScanJob:
         chat = chat_tokens(loaded.tokenizer, prompt)
         (stream,) = ours.read(loaded.model, [list(chat.ids)])
         peaks.append(columns.encode(stream[chat.start : chat.end]).max(0).values)
-    highest = torch.stack(peaks).max(0).values.clamp(min=1e-3)
+    highest = ABOVE * torch.stack(peaks).max(0).values.clamp(min=1e-3)
     asked = prompts(loaded.tokenizer, Use.CONFIRM)
     return ScanJob(
         model_path=str(inputs.MODEL),

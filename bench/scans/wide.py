@@ -4,7 +4,8 @@ The files are SAELens's layout in bfloat16. Encoder and thresholds are random nu
 decoder, which a watch-list never reads, is a hole in the file that takes no room.
 
     N          (in turns) open N latents, take 32 columns, read the texts
-    memory-N   (alone) the peak memory of the same; memory-0 is the model without an autoencoder
+    memory-N   (alone) the peak memory of the same once the model is loaded; memory-0 has no
+           autoencoder
 """
 
 from __future__ import annotations
@@ -122,14 +123,17 @@ def opened(n_latents: int) -> tuple[float, dict[str, float]]:
     return 1 / took[0], {"cold": took[0], "warm": took[1]}
 
 
-def memory(n_latents: int) -> float:
-    """Read once; `answer` tells the peak."""
+def memory(n_latents: int) -> tuple[float, dict[str, float]]:
+    """The highest resident memory while opening and reading, once the model is there."""
     truncated, sequences = ours.model(), inputs.ids().tolist()
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # Forgets the peak so far.
     columns = columns_of(n_latents) if n_latents else None
     for stream in ours.read(truncated, sequences):
         if columns is not None:
             columns.encode(stream)
-    return 1.0
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    (peak,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))
+    return 1.0, {"peak": int(peak) / 1024}
 
 
 TURNS: dict[str, Callable[[], tuple[Callable[[], object], float]]] = {

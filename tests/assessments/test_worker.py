@@ -77,13 +77,13 @@ def test_workers_scan_and_attest_what_they_measured(asked):
 
 
 def test_shards_give_exactly_what_one_run_gives(asked):
-    handed = []
     run_scan(asked.pk)
     work_shards(asked)
     claimed = scan.claim_merge(asked.pk)
     handed = worker.merged(claimed)
     whole = run.run(job.of(asked))
-    same = {"seconds": 0, "tokens_per_second": 0}
+    assert whole.run.n_shards < handed.run.n_shards
+    same = {"seconds": 0, "tokens_per_second": 0, "n_shards": 0}
     assert replace(handed, run=replace(handed.run, **same)) == replace(
         whole, run=replace(whole.run, **same)
     )
@@ -96,7 +96,6 @@ def test_second_bells_do_nothing(asked):
         work_shard(pk)
     merge_scan(asked.pk)
     assert set(asked.shards.values_list("attempts", flat=True)) == {1}
-    assert asked.findings.count() == Scan.objects.get(pk=asked.pk).findings.count()
     assert asked.version.evidence.count() == 2
 
 

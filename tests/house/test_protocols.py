@@ -31,6 +31,7 @@ SHAPES = {
     "compliance.audit.log.Place",
     "compliance.audit.log.Recorded",
     "compliance.machines.Moved",
+    "compliance.phrase.Language",
     "config.demo.agent.Voice",
     "incidents.rules.matching.Test",
 }

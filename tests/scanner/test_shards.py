@@ -1,6 +1,7 @@
 """A scan in pieces gives what the whole gives, whoever works the pieces and in whatever order."""
 
 import dataclasses
+import itertools
 import random
 
 import pytest
@@ -212,3 +213,20 @@ def test_a_batch_top_k_without_threshold_is_no_evidence(job, monkeypatch):  # no
     )  # fmt: skip
     with pytest.raises(ScanFailed, match="without a pinned threshold"):
         run(job)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 7, 24, 100])
+def test_prompts_for_coverage_are_spread_over_the_suite(n):
+    prompts = list(range(n))
+    order = list(working.spread(prompts))
+    assert sorted(order) == prompts
+    if n >= 24:
+        first = sorted(order[: n // 4])
+        assert first[0] < n / 4
+        assert first[-1] > 3 * n / 4
+        assert max(b - a for a, b in itertools.pairwise(first)) < n / 3
+
+
+def test_coverage_is_told_for_each_frame(result):  # noqa: F811
+    assert {each.context for each in result.coverage.contexts} == {"evaluation", "deployment"}
+    assert all(each.n_tokens > 50 for each in result.coverage.contexts)

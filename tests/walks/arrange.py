@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+from django.db.models import Model
+
+from assessments.models import ConcernSummary, Sae, Scan, WatchList
 from assessments.scanner.contract import Family, WatchedLatent
 from assessments.scanner.prompts import suite
-from assessments.services import instrument
+from assessments.services import instrument, job, scan
 from compliance.actors import system
+from compliance.audit import log
 from compliance.clock import now
-from compliance.models import ModelVersion, User
+from compliance.models import AISystem, ModelVersion, User
 from compliance.services import evidence, registry
 from incidents.services import paging
 
@@ -44,6 +51,74 @@ def instruments(sae_folder: str) -> None:
     ]
     instrument.register_watchlist(sae, "tiny", watched, by=MAKER)
     instrument.register_suite("small pairs", suite(per_family=1, n_frames=6), by=MAKER)
+
+
+def scan_asked(model_folder: str, sae_folder: str) -> str:
+    """A scan of a tiny version with a suite of several shards; its uuid."""
+    instruments(sae_folder)
+    desk = AISystem.objects.get(uuid=simulated_system("Shard desk"))
+    model = registry.register_model(desk, "Tiny", by=MAKER)
+    version = registry.register_version(model, "1.0.0", Path(model_folder), by=MAKER)
+    return _asked(
+        version=version,
+        sae=Sae.objects.get(),
+        watchlist=WatchList.objects.get(),
+        suite=instrument.register_suite("pairs", suite(per_family=4, n_frames=12), by=MAKER),
+    )
+
+
+def scan_asked_again(uuid: str) -> str:
+    """Another scan with the very same instrument."""
+    like = Scan.objects.get(uuid=uuid)
+    return _asked(
+        version=like.version, sae=like.sae, watchlist=like.watchlist, suite=like.suite
+    )
+
+
+def _asked(**pinned: Any) -> str:
+    return str(scan.request(**pinned, seed=7, by=MAKER).uuid)
+
+
+def scan_outcome(uuid: str) -> dict[str, Any]:
+    """Everything that a finished scan left, but for times; and what the log says of its shards."""
+    done = Scan.objects.get(uuid=uuid)
+    lines = log.entries(objects=done.shards.values_list("uuid", flat=True), limit=1000)
+    return {
+        "found": _found(done.findings.order_by("id"), done.summaries.order_by("id"),
+                        done.suppression.order_by("id"), done.coverage, done.run),
+        "n_evidence": done.version.evidence.filter(source=done.ref).count(),
+        "log": Counter(line.action for line in lines),
+    }  # fmt: skip
+
+
+def scan_alone(uuid: str) -> dict[str, Any]:
+    """What the scanner finds with the same job in one process, but for times."""
+    from assessments.scanner import run
+
+    asked = Scan.objects.get(uuid=uuid)
+    found = run.run(job.of(asked))
+    return _found(
+        [scan._finding(asked, each) for each in found.findings],
+        [ConcernSummary(scan=asked, **row.to_json()) for row in found.summaries],
+        [scan._test(asked, test) for test in found.suppression],
+        found.coverage.to_json() if found.coverage else None,
+        found.run.to_json(),
+    )
+
+
+def _found(
+    findings: Iterable[Model], summaries: Iterable[Model], tests: Iterable[Model],
+    coverage: Any, run: dict[str, Any],
+) -> dict[str, Any]:  # fmt: skip
+    timeless = {key: run[key] for key in run if key not in {"seconds", "tokens_per_second"}}
+    rows = {"findings": findings, "summaries": summaries, "suppression": tests}
+    plain = {name: [_columns(row) for row in each] for name, each in rows.items()}
+    return {**plain, "coverage": coverage, "run": timeless}
+
+
+def _columns(row: Model) -> dict[str, Any]:
+    names = [field.attname for field in row._meta.concrete_fields]
+    return {name: getattr(row, name) for name in names if name not in {"id", "uuid", "scan_id"}}
 
 
 def measured(version: str) -> None:

@@ -78,17 +78,22 @@ class Standing:
 
     def arrange(self, function: str, **arguments: Any) -> Any:
         """Run a function of `arrange.py` in a process of the house's own settings."""
-        code = (
-            "import json,sys,django;django.setup();"
-            "from tests.walks import arrange;"
-            f"print(json.dumps(arrange.{function}(**json.loads(sys.argv[1]))))"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", code, json.dumps(arguments)],
-            cwd=BASE, env=self.house.env, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr[-2000:]
-        return json.loads(done.stdout.strip().splitlines()[-1])
+        return arrange(self.house, function, **arguments)
+
+
+def arrange(house: House, function: str, **arguments: Any) -> Any:
+    """Run a function of `arrange.py` in a process of a house's own settings."""
+    code = (
+        "import json,sys,django;django.setup();"
+        "from tests.walks import arrange;"
+        f"print(json.dumps(arrange.{function}(**json.loads(sys.argv[1]))))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, json.dumps(arguments)],
+        cwd=BASE, env=house.env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout.strip().splitlines()[-1])
 
 
 @pytest.fixture(scope="session")
@@ -107,11 +112,11 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
         "OMP_NUM_THREADS": "1",
     }
     with House(base=BASE, var=var, port=free_port(), env=env) as house:
-        _manage(house, "migrate", "--verbosity", "0")
+        manage(house, "migrate", "--verbosity", "0")
         for key, (name, roles) in CAST.items():
             held = [arg for role in roles for arg in ("--role", role.value)]
             if held:
-                _manage(house, "make_user", f"{key}@example.org", name, *held, stdin=PASSWORD)
+                manage(house, "make_user", f"{key}@example.org", name, *held, stdin=PASSWORD)
         serving = folder_sha256(var / "models" / "good")
         ports = neighbours.Ports.chosen(serving=serving, known=())
         neighbours.start(house, ports, fail_first=1)
@@ -138,7 +143,8 @@ def _filing_ways(var: Path, ports: neighbours.Ports) -> None:
     (var / "filing_ways.json").write_text(json.dumps({"sandbox": way}))
 
 
-def _manage(house: House, *arguments: str, stdin: str = "") -> None:
+def manage(house: House, *arguments: str, stdin: str = "") -> None:
+    """A command of a house."""
     done = subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=BASE, env=house.env, input=stdin, capture_output=True, text=True, check=False,

@@ -99,6 +99,12 @@ def test_decoder_lengths_count_only_where_it_is_said(tmp_path):
     assert sae.rank_scale is None
 
 
+def test_decoder_lengths_count_where_nothing_is_said(tmp_path):
+    x, s = tokens(D), math.sqrt(D) / AVERAGES[STREAM]
+    expected = jump(pre(x * s) * lengths(), wide()[4]) / lengths()
+    expect_encodes(laid(tmp_path, sparsity_include_decoder_norm=None), x, expected)
+
+
 def test_a_transcoder_has_a_scale_for_either_point(tmp_path):
     x = tokens(D)
     s_in, s_out = (math.sqrt(D) / AVERAGES[each] for each in (HOOK, BEHIND))

@@ -1,0 +1,136 @@
+"""A scan is shared by real workers; one is killed in the middle, and nothing is lost or doubled."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.processes import House, Process, free_port
+from tests.scanner.conftest import model_folder, sae, sae_folder
+from tests.walks.conftest import BASE, arrange, manage
+
+pytestmark = [pytest.mark.walk, pytest.mark.torch]
+__all__ = ["model_folder", "sae", "sae_folder"]
+PATIENCE = 120.0
+RUNNING = "SELECT number FROM assessments_scanshard WHERE state = 'running' AND lease_owner LIKE ?"
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A database, a keeper and one scan worker; nobody needs pages here."""
+    env = {
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "STRATA_SWEEP_SECONDS": "1",
+        "STRATA_SCAN_LEASE_SECONDS": "5",
+        "DATABASE_URL": "",
+        "CELERY_BROKER_URL": "",
+        "OMP_NUM_THREADS": "1",
+    }
+    var = tmp_path_factory.mktemp("shards")
+    with House(base=BASE, var=var, port=free_port(), env=env) as made:
+        manage(made, "migrate", "--verbosity", "0")
+        made.keeper()
+        made.scan_worker()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def asked(house: House, model_folder: Path, sae_folder: Path) -> str:
+    """The uuid of a scan that has just been asked for."""
+    found = arrange(
+        house, "scan_asked", model_folder=str(model_folder), sae_folder=str(sae_folder)
+    )
+    return str(found)
+
+
+@pytest.fixture(scope="module")
+def alone(house: House, asked: str) -> dict[str, Any]:
+    """What one process finds."""
+    found: dict[str, Any] = arrange(house, "scan_alone", uuid=asked)
+    return found
+
+
+def rows(house: House, query: str, *values: str) -> list[Any]:
+    """What stands in the house's database now."""
+    address = f"file:{house.var / 'strata.sqlite3'}?mode=ro"
+    with closing(sqlite3.connect(address, uri=True, timeout=20)) as database:
+        return database.execute(query, values).fetchall()
+
+
+def until(true: Callable[[], Any]) -> Any:
+    """Wait for other processes."""
+    end = time.monotonic() + PATIENCE
+    while not (found := true()):
+        assert time.monotonic() < end, "nothing within 120 s"
+        time.sleep(0.02)
+    return found
+
+
+def wait_for_end(house: House, uuid: str) -> None:
+    """Until the scan is over, which it is well."""
+    query = "SELECT state, problem FROM assessments_scan WHERE uuid = ?"
+    over = {"done", "failed", "cancelled"}
+    said = until(lambda: [row for row in rows(house, query, hexed(uuid)) if row[0] in over])
+    assert said == [("done", "")]
+
+
+def hexed(uuid: str) -> str:
+    """As SQLite keeps it."""
+    return uuid.replace("-", "")
+
+
+def kill_in_the_middle(house: House, worker: Process) -> int:
+    """Kill a worker while it reads a shard; which."""
+    assert worker.child is not None
+    pid = worker.child.pid
+    while True:
+        until(lambda: rows(house, RUNNING, f"%:{pid}"))
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(0.1)
+        # Standing still, it cannot end the shard between our look and the blow.
+        if held := rows(house, RUNNING, f"%:{pid}"):
+            os.kill(pid, signal.SIGKILL)
+            worker.child.wait()
+            return int(held[0][0])
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_a_worker_killed_in_the_middle_loses_nothing_and_doubles_nothing(
+    house: House, asked: str, alone: dict[str, Any]
+) -> None:
+    (worker,) = [process for process in house.processes if process.name == "scans"]
+    number = kill_in_the_middle(house, worker)
+    assert house.restart_dead() == ["scans"]
+    wait_for_end(house, asked)
+    tries = dict(rows(house, "SELECT number, attempts FROM assessments_scanshard"))
+    assert tries[number] > 1
+    outcome = arrange(house, "scan_outcome", uuid=asked)
+    assert outcome["found"] == alone
+    assert outcome["log"]["shard.requeue"] >= 1
+    assert outcome["log"]["shard.finish"] == len(tries) > 5
+    assert outcome["n_evidence"] == 2
+
+
+def test_four_workers_find_what_one_finds(
+    house: House, asked: str, alone: dict[str, Any]
+) -> None:
+    for number in (2, 3, 4):
+        house.scan_worker(name=f"scans{number}")
+    alive = "SELECT name FROM compliance_workerbeat WHERE what = 'worker: scans'"
+    until(lambda: len(rows(house, alive)) >= 5)  # the killed one is remembered
+    again = str(arrange(house, "scan_asked_again", uuid=asked))
+    wait_for_end(house, again)
+    outcome = arrange(house, "scan_outcome", uuid=again)
+    assert outcome["found"] == alone
+    readers = """SELECT DISTINCT worker FROM assessments_scanshard
+                 JOIN assessments_scan ON assessments_scan.id = scan_id
+                 WHERE assessments_scan.uuid = ?"""
+    assert len(rows(house, readers, hexed(again))) > 1
