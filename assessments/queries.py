@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Exists, Model, OuterRef, Prefetch, Q, QuerySet
 
 from assessments.models import (
     Authorisation,
@@ -33,6 +33,7 @@ from compliance.models import Deployment, Evidence, ModelVersion, Subject
 from compliance.permissions import Permission as P  # noqa: N817 - a table of them
 from compliance.services import digest
 
+T = TypeVar("T", bound=Model)
 PASSING = (GateDecision.Outcome.GO, GateDecision.Outcome.CONDITIONAL)
 
 
@@ -42,19 +43,49 @@ def _visible(actor: Actor, permission: P) -> QuerySet[Subject]:
 
 
 def saes_for(actor: Actor) -> QuerySet[Sae]:
-    """Sparse autoencoders."""
-    return Sae.objects.filter(subject__in=_visible(actor, P.SCAN_READ)).order_by("-id")
+    """Sparse autoencoders, whatever became of them."""
+    rows = Sae.objects.filter(subject__in=_visible(actor, P.SCAN_READ))
+    return rows.select_related("made_for__model", "registered_by", "same_as").order_by("-id")
+
+
+def ready_saes_for(actor: Actor) -> QuerySet[Sae]:
+    """Those whose latents are known."""
+    return saes_for(actor).filter(state="ready")
 
 
 def watchlists_for(actor: Actor) -> QuerySet[WatchList]:
     """Watch-lists, all numbers."""
-    visible = _visible(actor, P.SCAN_READ)
-    return WatchList.objects.filter(subject__in=visible).select_related("sae").order_by("-id")
+    rows = WatchList.objects.filter(subject__in=_visible(actor, P.SCAN_READ))
+    return rows.select_related("sae", "subject", "registered_by").order_by("-id")
+
+
+def newest_watchlists_for(actor: Actor) -> QuerySet[WatchList]:
+    """The highest number of each name."""
+    return _newest(watchlists_for(actor), WatchList)
+
+
+def scannable_watchlists_for(actor: Actor) -> QuerySet[WatchList]:
+    """Those that can be scanned with: their autoencoder is ready, evidence, and can be read."""
+    rows = watchlists_for(actor).filter(sae__state="ready")
+    return rows.filter(sae__not_evidence="", sae__unreadable="")
 
 
 def suites_for(actor: Actor) -> QuerySet[PromptSuite]:
     """Prompt suites, all numbers."""
-    return PromptSuite.objects.filter(subject__in=_visible(actor, P.SCAN_READ)).order_by("-id")
+    rows = PromptSuite.objects.filter(subject__in=_visible(actor, P.SCAN_READ))
+    return rows.select_related("subject", "registered_by").order_by("-id")
+
+
+def newest_suites_for(actor: Actor) -> QuerySet[PromptSuite]:
+    """The highest number of each name, without the prompts themselves."""
+    return _newest(suites_for(actor), PromptSuite).defer("prompts")
+
+
+def _newest(rows: QuerySet[T], model: type[T]) -> QuerySet[T]:
+    later: QuerySet[T] = model._default_manager.filter(  # noqa: SLF001 - Django's public name
+        name=OuterRef("name"), number__gt=OuterRef("number")
+    )
+    return rows.filter(~Exists(later))
 
 
 def scans_for(actor: Actor) -> QuerySet[Scan]:

@@ -21,9 +21,10 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, connection
 
-from assessments.scanner import merging, run, shards, working
-from assessments.scanner.contract import Cancelled, Progress, ScanFailed, ScanResult
-from assessments.services import scan, shard
+from assessments.scanner import examination, merging, run, shards, working
+from assessments.scanner.contract import Cancelled, Progress, ScanFailed, ScanResult, Stage
+from assessments.scanner.examined import Examined
+from assessments.services import sae, scan, shard
 from compliance.machines import TransitionRefused
 from compliance.services import digest
 
@@ -119,6 +120,41 @@ def merged(claimed: scan.ClaimedScan) -> ScanResult:
     expect_reader(claimed.reader_sha256)
     parts = [shards.Part.from_json(raw) for raw in shard.parts(claimed.pk)]
     return merging.merge(claimed.job, parts)
+
+
+@shared_task(name="assessments.check_sae", ignore_result=True)
+def check_sae(sae_id: int) -> None:
+    """Claim one registered autoencoder, open it, hand back what it is."""
+    claimed = sae.claim(sae_id)
+    if claimed is None:
+        return
+    with Held(lambda _progress, _seconds: sae.beat(claimed)) as held:
+        do(
+            f"autoencoder {sae_id}",
+            partial(examined, claimed, held.report),
+            finish=lambda found: sae.accept(claimed, found, sae.published_card(claimed.path)),
+            fail=partial(sae.refuse, claimed),
+        )
+
+
+def examined(claimed: sae.ClaimedSae, report: Callable[[Progress], bool]) -> Examined:
+    """What lies there; links that came since it was registered are refused too."""
+    try:
+        sae.expect_inside(claimed.path)
+        model = None
+        if claimed.model_path:
+            model = examination.ModelToTry(claimed.model_path, claimed.model_sha256, DEVICE)
+        return examination.examine(
+            claimed.path,
+            name=claimed.layout,
+            model=model,
+            alive=lambda: shards.tell(report, Progress(Stage.LOADING, 0, 1)),
+        )
+    except sae.SaeError as error:
+        raise ScanFailed(str(error), permanent=True) from error
+    except OSError as error:
+        message = f"{claimed.path.name} could not be read: {error}"
+        raise ScanFailed(message, permanent=False) from error
 
 
 def expect_reader(wanted: str) -> None:

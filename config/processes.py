@@ -50,6 +50,8 @@ class Process:
     def start(self) -> None:
         """Start it, adding to its log."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        if self._file is not None:
+            self._file.close()
         self._file = self.log.open("ab")
         self.child = subprocess.Popen(
             self.command,

@@ -309,6 +309,9 @@ STRATA_CREATE_KEYS = EMBEDDED
 STRATA_FILES = Path(env_str("STRATA_FILES", str(VAR / "files")))
 # Folders below which model files may be registered from the browser; commands may read any.
 STRATA_MODEL_ROOTS = [Path(p) for p in env_list("STRATA_MODEL_ROOTS", str(VAR / "models"))]
+# The folder below which autoencoders may be registered from the browser and the API; the same path
+# on the machines of the scan workers. Commands may read any.
+STRATA_SAE_ROOT = Path(env_str("STRATA_SAE_ROOT", str(VAR / "saes")))
 STRATA_ANONYMITY_KEY = SECRET_KEY
 
 # --- the outside --------------------------------------------------------------------------

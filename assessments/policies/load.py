@@ -122,6 +122,7 @@ def parse_scan_criteria(content: bytes, *, file: str) -> ScanCriteria:
         fewest_pairs=head.count("fewest_pairs"),
         largest_detectable_ratio=head.number("largest_detectable_ratio"),
         largest_rise=head.number("largest_rise"),
+        least_recall=head.number("least_recall"),
         fewest_attempts=head.count("fewest_attempts"),
         blocking_severities=severities,
         sha256=hashlib.sha256(content).hexdigest(),

@@ -1,8 +1,8 @@
 """From which activation on a latent counts, how often that is wrong, and how often it is enough.
 
 The unit is the prompt, by its highest token over the scored content. Prompts that share a content
-or a wording are one unit, not two: take their highest first (`by_unit`). Shapes: P prompts,
-M watched latents, U units.
+or a wording are one unit, not two: take their highest first (`by_unit`). Nothing is read or drawn
+here; `calibrating` does that. Shapes: P prompts, M watched latents, U units.
 """
 
 from __future__ import annotations
@@ -63,6 +63,11 @@ def fewest(rate: float, confidence: float, criterion: Criterion) -> int:
     return n
 
 
+def lowest_rate(n: int, confidence: float) -> float:
+    """The rate that n benign prompts can show with confidence if none is above; 1 for none."""
+    return -math.expm1(math.log1p(-confidence) / n) if n else 1.0
+
+
 def allowed(n: int, rate: float, confidence: float, criterion: Criterion) -> int:
     """How many of n prompts may lie above the threshold; -1 if even none would be too many."""
     if criterion is Criterion.EMPIRICAL:
@@ -102,9 +107,11 @@ def calibrate(
     check(peaks, rate, least, confidence)
     n = len(peaks)
     if n < (needed := fewest(rate, confidence, criterion)):
+        possible = lowest_rate(n, confidence) if criterion is Criterion.ASSURED else 1 / max(n, 1)
         message = (
             f"a false-positive rate of {rate:g} ({criterion}, confidence {confidence:g}) needs at "
-            f"least {needed} benign prompts, came {n}; add prompts or ask for a higher rate"
+            f"least {needed} benign prompts, came {n}; add prompts, or ask for a rate above "
+            f"{possible:.4f}"
         )
         raise ScanFailed(message, permanent=True)
     k = allowed(n, rate, confidence, criterion)
@@ -116,6 +123,40 @@ def calibrate(
         false_positives=share(int((peaks > threshold).sum()), n, confidence),
         rate_bound=stats.upper_bound(k, n, confidence),
         corpus_sha256=corpus_sha256,
+    )
+
+
+def measured(
+    peaks: Floats, threshold: float, *, confidence: float = 0.95, corpus_sha256: str = ""
+) -> Calibration:
+    """What a threshold that was there before is worth on benign prompts.
+
+    Its rate is the lowest that they show it to keep: the upper end of the one-sided interval of
+    Clopper and Pearson.
+
+    Args:
+        peaks: (P,), one latent's highest activation on each benign prompt.
+        threshold: not set on these prompts.
+        confidence: of the rate and of the interval.
+        corpus_sha256: what the prompts are pinned by.
+
+    Raises:
+        ScanFailed: no prompts, or values that make no sense.
+    """
+    check(peaks, 0.5, threshold, confidence)
+    if not (n := len(peaks)):
+        message = "expected benign prompts to measure a threshold on, came none; add some"
+        raise ScanFailed(message, permanent=True)
+    k = int((peaks > threshold).sum())
+    bound = stats.upper_bound(k, n, confidence)
+    return Calibration(
+        threshold=threshold,
+        criterion=Criterion.ASSURED,
+        rate=bound,
+        false_positives=share(k, n, confidence),
+        rate_bound=bound,
+        corpus_sha256=corpus_sha256,
+        is_kept=True,
     )
 
 
@@ -172,6 +213,30 @@ def calibrated(
     )
 
 
+def kept(
+    watchlist: Sequence[WatchedLatent],
+    peaks: Floats,
+    *,
+    confidence: float = 0.95,
+    corpus_sha256: str = "",
+) -> tuple[WatchedLatent, ...]:
+    """The watch-list as it is, and what each of its thresholds is worth: peaks (P, M).
+
+    Raises:
+        ScanFailed: as for `measured`, or not one column for each latent.
+    """
+    expect_columns(watchlist, peaks, len(peaks))
+    return tuple(
+        replace(
+            latent,
+            calibration=measured(
+                column, latent.threshold, confidence=confidence, corpus_sha256=corpus_sha256
+            ),
+        )
+        for latent, column in zip(watchlist, peaks.T, strict=True)
+    )
+
+
 def with_recall(
     watchlist: Sequence[WatchedLatent],
     peaks: Floats,
@@ -203,35 +268,83 @@ def concern_recalls(
     peaks: Floats,
     families: Sequence[Family],
     *,
-    floor: float,
     confidence: float = 0.95,
+    suite_sha256: str = "",
+    model_sha256: str = "",
 ) -> tuple[ConcernRecall, ...]:
-    """What the latents of each concern find together, and whether their silence may count.
+    """What the latents of each concern find together, on positive controls and on benign prompts.
 
     Args:
         watchlist: the latents, in the order of the columns.
         peaks: (P, M), on positive controls and benign prompts that set no threshold.
         families: (P,), of the prompts.
-        floor: silence counts only if recall is at least so high, surely.
         confidence: of the intervals.
+        suite_sha256: what the prompts are pinned by.
+        model_sha256: of the model that was read.
 
     Raises:
         ScanFailed: not one column for each latent, or not one family for each prompt.
     """
     expect_columns(watchlist, peaks, len(families))
-    thresholds = np.array([latent.threshold for latent in watchlist])  # (M,)
     found: list[ConcernRecall] = []
     for concern in Family:
         columns = [at for at, latent in enumerate(watchlist) if latent.concern is concern]
         if not columns:
             continue
-        any_hit = np.asarray((peaks[:, columns] > thresholds[columns]).any(axis=1))  # (P,)
+        thresholds = tuple(watchlist[at].threshold for at in columns)
+        any_hit = np.asarray((peaks[:, columns] > np.array(thresholds)).any(axis=1))  # (P,)
         positives, benign = (any_hit[of(families, each)] for each in (concern, Family.BENIGN))
-        shown = share(int(positives.sum()), len(positives), confidence)
-        false = share(int(benign.sum()), len(benign), confidence)
-        latents = tuple(watchlist[at].index for at in columns)
-        found.append(ConcernRecall(concern, latents, shown, false, floor, shown.low >= floor))
+        found.append(
+            ConcernRecall(
+                concern=concern,
+                latents=tuple(watchlist[at].index for at in columns),
+                thresholds=thresholds,
+                found=share(int(positives.sum()), len(positives), confidence),
+                false_positives=share(int(benign.sum()), len(benign), confidence),
+                suite_sha256=suite_sha256,
+                model_sha256=model_sha256,
+            )
+        )
     return tuple(found)
+
+
+def with_together(
+    watchlist: Sequence[WatchedLatent], recalls: Sequence[ConcernRecall]
+) -> tuple[WatchedLatent, ...]:
+    """The watch-list with what the latents of each concern find together, on each of them."""
+    by_concern = {each.concern: each for each in recalls}
+    return tuple(
+        replace(latent, recall=replace(latent.recall, together=by_concern.get(latent.concern)))
+        if latent.recall
+        else latent
+        for latent in watchlist
+    )
+
+
+def shown(watchlist: Sequence[WatchedLatent]) -> tuple[ConcernRecall, ...]:
+    """What is shown of each concern by exactly these latents at exactly these thresholds.
+
+    A list that lost a latent, gained one or moved a threshold is another list: nothing is shown.
+    """
+    by_concern = (
+        [latent for latent in watchlist if latent.concern is concern] for concern in Family
+    )
+    return tuple(each for each in map(said_alike, by_concern) if each is not None)
+
+
+def said_alike(latents: Sequence[WatchedLatent]) -> ConcernRecall | None:
+    """What all latents of a concern say of it, if they say the same and it is of them."""
+    said = {latent.recall.together if latent.recall else None for latent in latents}
+    recall = said.pop() if len(said) == 1 else None
+    return recall if recall is not None and speaks_of(recall, latents) else None
+
+
+def speaks_of(recall: ConcernRecall, latents: Sequence[WatchedLatent]) -> bool:
+    """Whether it was counted with exactly these latents of its concern."""
+    theirs = dict(zip(recall.latents, recall.thresholds, strict=False))
+    concerns = {latent.concern for latent in latents}
+    now = {latent.index: latent.threshold for latent in latents}
+    return theirs == now and concerns == {recall.concern}
 
 
 def of(families: Sequence[Family], wanted: Family) -> Bools:

@@ -176,12 +176,18 @@ class Calibration(Plain):
     """The threshold it speaks of; for any other it says nothing."""
     criterion: Criterion
     rate: float
-    """The false-positive rate that was asked for."""
+    """The false-positive rate that was asked for; of a kept threshold, the lowest that is shown."""
     false_positives: Share
     """Counted on the calibration prompts."""
     rate_bound: float
     """The true rate is below it with the same confidence, the choice of threshold allowed for."""
     corpus_sha256: str = ""
+    is_kept: bool = field(default=False, metadata=LATER)
+    """The threshold was there before these prompts were read; they only say what it is worth."""
+    density: float | None = field(default=None, metadata=LATER)
+    """Share of these prompts' content tokens on which the latent fires."""
+    controls: tuple[int, ...] = field(default=(), metadata=LATER)
+    """Random other latents that fire about as often there, for scans to compare it with."""
 
 
 @dataclass(frozen=True)
@@ -192,6 +198,33 @@ class Recall(Plain):
     """The threshold it speaks of; for any other it says nothing."""
     found: Share
     suite_sha256: str = ""
+    together: ConcernRecall | None = field(default=None, metadata=LATER)
+    """What all latents of its concern find on the same prompts."""
+
+
+@dataclass(frozen=True)
+class ConcernRecall(Plain):
+    """What a watch-list finds of one concern by any of its latents. The unit is the prompt."""
+
+    concern: Family
+    latents: tuple[int, ...]
+    thresholds: tuple[float, ...]
+    """Of these latents; for any others it says nothing."""
+    found: Share
+    """Positive controls with any of these latents above its threshold."""
+    false_positives: Share
+    """Benign prompts with any of these latents above its threshold."""
+    suite_sha256: str = ""
+    model_sha256: str = ""
+    """Of the model on which it was counted."""
+
+    def may_clear(self, floor: float) -> bool:
+        """Whether silence may count: recall is surely at least `floor`, and no mere noise.
+
+        Otherwise the list may signal, and never clear. What fires on everything finds everything,
+        so recall also has to lie above the share of benign prompts, intervals apart.
+        """
+        return self.found.low >= floor and self.found.low > self.false_positives.high
 
 
 @dataclass(frozen=True)
@@ -257,6 +290,9 @@ class ScanJob(Plain):
     base_fvu: float | None = field(default=None, metadata=LATER)
     """Unexplained variance on the model that the autoencoder was trained on, where the scanned one
     is a version of it."""
+    n_controls: int = field(default=0, metadata=LATER)
+    """How many random latents of like density are read beside each watched one, as far as its
+    calibration names any."""
 
 
 @dataclass(frozen=True)
@@ -353,27 +389,13 @@ class MatchedControls(Plain):
     """Share of benign tokens on which it fires."""
     controls: tuple[int, ...]
     effect: float
+    """How much stronger it is on prompts of its concern than on benign ones, in log units: the
+    difference of mean log(1 + peak / mean peak); the mean peak is over all of these prompts."""
     control_effects: tuple[float, ...]
     percentile: float
     """0 to 100: controls with a smaller effect, in per cent; equal ones count half."""
     p: float
     """(1 + controls at least as large) / (1 + controls); no smaller than 1 / (1 + controls)."""
-
-
-@dataclass(frozen=True)
-class ConcernRecall(Plain):
-    """What a watch-list as a whole finds of one concern, by any of its latents."""
-
-    concern: Family
-    latents: tuple[int, ...]
-    found: Share
-    """Prompts of the concern with any of these latents above its threshold."""
-    false_positives: Share
-    """Benign prompts with any of these latents above its threshold."""
-    floor: float
-    may_clear: bool
-    """Recall is at least `floor`, by the lower end of its interval. If not: may signal, never
-    clear."""
 
 
 @dataclass(frozen=True)
@@ -451,6 +473,8 @@ class Coverage(Plain):
     error_share: float | None = None
     """Squared error over squared length of the stream; unlike `fvu` it counts the mean as seen."""
     contexts: tuple[ContextCoverage, ...] = ()
+    recalls: tuple[ConcernRecall, ...] = ()
+    """What the watch-list is shown to find; concerns of which nothing is shown are left out."""
 
 
 @dataclass(frozen=True)
@@ -533,6 +557,9 @@ class SuppressionTest(Plain):
     """exp of the spread between deployment frames, which differ in wording only; an effect has to
     exceed it."""
     verdict: Verdict
+    shown: Share | None = None
+    """Deployment prompts that were compared in which any of its latents rose above its threshold:
+    where nothing shows, nothing can be seen to be weaker."""
 
 
 @dataclass(frozen=True)
@@ -598,6 +625,8 @@ class ScanResult(Plain):
     """What each watched latent did in each kind of prompt."""
     self_check: SelfCheck | None = None
     """None where the job leaves it out."""
+    controls: tuple[MatchedControls, ...] = ()
+    """How each watched latent stands among its controls; empty where the job reads none."""
 
     def suppressed(self) -> tuple[SuppressionTest, ...]:
         """The tests that found something weaker under evaluation."""

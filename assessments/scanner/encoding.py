@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from assessments.scanner.sae import SparseAutoencoder
     from assessments.scanner.store import Store
 
-HELD = 1 << 26
+HELD = 1 << 24
 """Numbers of latents that are held at once."""
 ACTIVATIONS, LATENTS = "x", "f"
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from assessments.scanner import formats, readpoints
+from assessments.scanner import controls, formats, readpoints
 from assessments.scanner.contract import ScanFailed
 from assessments.scanner.weights import load_model
 
@@ -93,6 +93,8 @@ class Instrument:
     sae: SparseAutoencoder
     point: ReadPoint
     columns: Columns
+    beside: Columns | None = None
+    """Of the controls, in the order of `controls.read_along`; None where the job reads none."""
 
 
 def assemble(job: ScanJob, *, whole: bool, dtype: str = "float32") -> Instrument:
@@ -116,7 +118,9 @@ def assemble(job: ScanJob, *, whole: bool, dtype: str = "float32") -> Instrument
     loaded = SHELF.model(wanted, None if whole else readpoints.blocks_needed(point))
     readpoints.expect_width(loaded.model, point, sae.d_in)
     columns = sae.columns([latent.index for latent in job.watchlist], job.device)
-    return Instrument(job, loaded, sae, point, columns)
+    along = controls.read_along(job)
+    beside = sae.columns(along, job.device) if along else None
+    return Instrument(job, loaded, sae, point, columns, beside)
 
 
 def held_if_small(sae: SparseAutoencoder, device: str) -> SparseAutoencoder:

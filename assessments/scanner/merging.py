@@ -7,12 +7,13 @@ exact; so the result does not know how many workers there were.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assessments.scanner import formats, suppression, watching
+from assessments.scanner import calibration, controls, formats, suppression, watching
 from assessments.scanner.chat import read_tokenizer, spelled
 from assessments.scanner.contract import (
     ConcernSummary,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from assessments.scanner.contract import LatentStatistics, ScanJob
+    from assessments.scanner.contract import Coverage, LatentStatistics, ScanJob
     from assessments.scanner.shards import Part, PromptRow, Worked
 
     Floats = NDArray[np.float64]
@@ -57,11 +58,18 @@ def merge(job: ScanJob, parts: Sequence[Part]) -> ScanResult:
         findings=findings(job, parts),
         summaries=summaries(job, rows),
         suppression=suppression.examine(strengths, job.watchlist, settings),
-        coverage=next((part.coverage for part in parts if part.coverage), None),
+        coverage=seen(job, parts),
         run=record(job, parts, len(strengths), n_dropped),
         latents=latents(job, parts),
         self_check=next((part.self_check for part in parts if part.self_check), None),
+        controls=controls.examine(job, rows),
     )
+
+
+def seen(job: ScanJob, parts: Sequence[Part]) -> Coverage | None:
+    """The coverage, with what the watch-list is shown to find."""
+    coverage = next((part.coverage for part in parts if part.coverage), None)
+    return coverage and replace(coverage, recalls=calibration.shown(job.watchlist))
 
 
 def paired(job: ScanJob, rows: Sequence[PromptRow]) -> tuple[list[suppression.PairStrengths], int]:

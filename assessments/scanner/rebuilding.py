@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from assessments.scanner.rows import Rows
     from assessments.scanner.sae import SparseAutoencoder
 
-HELD = 1 << 23
+HELD = 1 << 22
 """Activations that are held at once."""
 LARGEST = 1e9
 """Unexplained variance is not told beyond it."""

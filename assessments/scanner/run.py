@@ -82,6 +82,9 @@ def check(job: ScanJob) -> None:
     if job.dtype not in {"float32", "bfloat16"}:
         message = f"dtype {job.dtype!r}: expected float32 or bfloat16"
         raise ScanFailed(message, permanent=True)
+    if job.n_controls < 0:
+        message = f"expected 0 or more controls for each watched latent, came {job.n_controls}"
+        raise ScanFailed(message, permanent=True)
     if any(latent.threshold <= 0 for latent in job.watchlist):
         message = "a watched latent's threshold must be above zero"
         raise ScanFailed(message, permanent=True)

@@ -67,6 +67,8 @@ class PromptRow(Plain):
     """Over the content's token ids."""
     peaks: tuple[float, ...]
     """The highest activation of each watched latent on the content: (M,)."""
+    control_peaks: tuple[float, ...] = ()
+    """The same of each control, in the order of `controls.read_along`: (C,)."""
 
 
 @dataclass(frozen=True)

@@ -48,11 +48,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
+    from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
+    from assessments.scanner.chat import ChatTokens
     from assessments.scanner.contract import Family, Prompt, ScanJob, SelfCheck
     from assessments.scanner.instrument import Instrument
-    from assessments.scanner.sae import SparseAutoencoder
+    from assessments.scanner.sae import Columns, SparseAutoencoder
     from assessments.scanner.shards import Report, Shard
 
     Floats = NDArray[np.float64]
@@ -220,6 +222,7 @@ class PromptWork:
         self.rows: list[PromptRow] = []
         self.statistics: list[WatchStatistics] = []
         self.candidates: dict[tuple[Family, Frame], list[tuple[Rank, Finding]]] = defaultdict(list)
+        self.control_peaks: dict[int, tuple[float, ...]] = {}
         self.n_rechecked = self.n_flipped = 0
 
     def part(self) -> Part:
@@ -297,7 +300,17 @@ class PromptWork:
         for place, stream in reader.read(self.ids, lot):
             chat = self.chats[place]
             content = stream[chat.start - lot.n_prefix : chat.end - lot.n_prefix]
+            if instrument.beside is not None:
+                self.control_peaks[place] = self.highest(instrument.beside, chat, content)
             yield place, instrument.columns.encode(content).double().cpu().numpy()
+
+    def highest(self, columns: Columns, chat: ChatTokens, content: Tensor) -> tuple[float, ...]:
+        """Each latent's peak on the content, set-apart tokens left out: (C,) of (T, D)."""
+        scored = torch.from_numpy(~watching.set_apart(chat.content, chat.start, self.special))
+        if not scored.any():  # Taking such a prompt in is refused, and says why.
+            return ()
+        peaks = columns.encode(content[scored.to(content.device)]).max(0).values
+        return tuple(peaks.double().tolist())
 
     def is_open(self, activations: Floats, band: Floats) -> bool:
         """Whether a peak is a hit, or too near its threshold to say."""
@@ -332,7 +345,8 @@ class PromptWork:
         if len(self.statistics) >= MERGE_AFTER:
             self.statistics = [watching.merge(self.statistics)]
         said = hashlib.sha256(json.dumps(chat.content).encode()).hexdigest()
-        self.rows.append(PromptRow(place, len(chat.ids), said, found.peaks))
+        beside = self.control_peaks.pop(place, ())
+        self.rows.append(PromptRow(place, len(chat.ids), said, found.peaks, beside))
         for column, height in enumerate(np.array(found.peaks) / self.thresholds):
             if height > 1:
                 cell = self.candidates[self.job.watchlist[column].concern, prompt.frame]

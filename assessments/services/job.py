@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from assessments.models import Scan
 from assessments.scanner.contract import Prompt, ScanJob, WatchedLatent
+from assessments.services import sae
 
 
 def of(scan: Scan) -> ScanJob:
@@ -19,4 +20,6 @@ def of(scan: Scan) -> ScanJob:
         suite_sha256=scan.suite.sha256,
         seed=scan.seed,
         device=scan.device,
+        sae_format=scan.sae.layout,
+        base_fvu=sae.base_fvu(scan.sae, scan.version),
     )

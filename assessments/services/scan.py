@@ -31,6 +31,7 @@ from assessments.policies.schema import ScanCriteria
 from assessments.scanner import contract
 from assessments.scanner.contract import Frame, ScanFailed, ScanJob, ScanResult
 from assessments.services import gate, job, judge, picture, shard
+from assessments.services import sae as sae_verbs
 from assessments.states import SCAN
 from compliance import lease
 from compliance.actors import Actor, require
@@ -81,7 +82,7 @@ def request(
 
     Raises:
         NotAllowed: the actor may not ask for scans of this version.
-        ScanError: the watch-list belongs to another autoencoder.
+        ScanError: the watch-list belongs to another autoencoder, or that one is not ready.
     """
     require(by, Permission.SCAN_REQUEST, version.subject)
     if watchlist.sae_id != sae.pk:
@@ -91,6 +92,8 @@ def request(
             )
             % {"watchlist": watchlist, "other": watchlist.sae, "sae": sae}
         )
+    if why := sae_verbs.hindrance(sae):
+        raise ScanError(why)
     made = Scan.objects.create(
         version=version,
         sae=sae,

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from assessments import queries
-from assessments.forms import CampaignForm, CloseForm, FindingForm, InviteForm
+from assessments.forms.campaigns import CampaignForm, CloseForm, FindingForm, InviteForm
 from assessments.policies import load
 from assessments.services import campaign
 from assessments.services.campaign import CampaignError

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from assessments import queries
-from assessments.forms import ReasonForm
+from assessments.forms.waivers import ReasonForm
 from assessments.policies import load
 from assessments.policies.schema import GatePolicy, PolicyError, Supply
 from assessments.services import gate, release

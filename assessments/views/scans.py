@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from assessments import queries
-from assessments.forms import ScanForm
+from assessments.forms.scans import ScanForm
 from assessments.services import picture, scan
 from assessments.services.scan import ScanError
 from assessments.states import SCAN

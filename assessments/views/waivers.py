@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from assessments import queries
-from assessments.forms import ReasonForm, WaiverForm
+from assessments.forms.waivers import ReasonForm, WaiverForm
 from assessments.policies import load
 from assessments.services import waiver
 from assessments.services.waiver import WaiverError

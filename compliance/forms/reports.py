@@ -49,7 +49,7 @@ class AnswersForm(forms.Form):
             label=said(one.label, translation),
             required=False,
             max_length=LONGEST_ANSWER,
-            initial=answer.get("value", ""),
+            initial=answer.get("words", answer.get("value", "")),
             widget=forms.Textarea(attrs={"rows": 4}),
         )
         self.fields[f"{one.id}-status"] = forms.ChoiceField(

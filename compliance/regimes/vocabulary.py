@@ -26,6 +26,23 @@ class Instant(StrEnum):
     RESOLVED = "resolved_at"
 
 
+INSTANTS: dict[str, Phrase] = {
+    Instant.OCCURRED: Phrase("the start of the incident"),
+    Instant.DETECTED: Phrase("the moment of detection"),
+    Instant.AWARE: Phrase("the moment of awareness"),
+    Instant.MODEL_INVOLVEMENT_AWARE: Phrase("the moment of awareness that the model was involved"),
+    Instant.REASONABLE_BELIEF: Phrase("the moment of reasonable belief"),
+    Instant.DETERMINED: Phrase("the determination that it is reportable"),
+    Instant.CLASSIFIED: Phrase("the classification"),
+    Instant.CAUSAL_LINK: Phrase("the moment a causal link was established"),
+    Instant.DISCOVERED: Phrase("the discovery"),
+    Instant.IMMINENT_RISK_DISCOVERED: Phrase("the discovery of an imminent danger to life"),
+    Instant.MEASURE_AVAILABLE: Phrase("the moment a measure became available"),
+    Instant.RESOLVED: Phrase("the resolution of the incident"),
+}
+"""The instants in words, where people read of them."""
+
+
 class Limb(StrEnum):
     """A kind of harm by which a regime tells how grave an incident is."""
 
@@ -44,7 +61,7 @@ LIMBS: dict[Limb, Phrase] = {
     Limb.DEATH: Phrase("death"),
     Limb.HEALTH: Phrase("health"),
     Limb.RIGHTS: Phrase("rights"),
-    Limb.PROPERTY_ENVIRONMENT: Phrase("property environment"),
+    Limb.PROPERTY_ENVIRONMENT: Phrase("property or environment"),
     Limb.CRITICAL_INFRASTRUCTURE: Phrase("critical infrastructure"),
     Limb.WIDESPREAD_INFRINGEMENT: Phrase("widespread infringement"),
     Limb.CYBER_BREACH: Phrase("cyber breach"),
@@ -66,6 +83,20 @@ class StageId(StrEnum):
     INTERMEDIATE = "intermediate"
     COMPLETE = "complete"
     FINAL = "final"
+
+
+STAGES: dict[str, Phrase] = {
+    StageId.NOTICE: Phrase("the notice"),
+    StageId.IMMINENT: Phrase("the report of an imminent danger"),
+    StageId.EARLY_WARNING: Phrase("the early warning"),
+    StageId.REPORT: Phrase("the report"),
+    StageId.NOTIFICATION: Phrase("the notification"),
+    StageId.INITIAL: Phrase("the initial report"),
+    StageId.INTERMEDIATE: Phrase("the intermediate report"),
+    StageId.COMPLETE: Phrase("the complete report"),
+    StageId.FINAL: Phrase("the final report"),
+}
+"""The stages in words, where another stage counts from them."""
 
 
 ENTITIES: dict[str, Phrase] = {

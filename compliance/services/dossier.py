@@ -57,18 +57,21 @@ FIGURES = {
     "ce_mean_ablated": gettext_lazy("Cross-entropy, mean ablation"),
     "ce_recovered_mean": gettext_lazy("Cross-entropy recovered against mean ablation"),
     "ce_recovered_zero": gettext_lazy("Cross-entropy recovered against zero ablation"),
+    "ce_recovered_interval": gettext_lazy("Cross-entropy recovered, interval"),
     "ce_sae": gettext_lazy("Cross-entropy, through the autoencoder"),
     "ce_zero_ablated": gettext_lazy("Cross-entropy, zero ablation"),
     "checks": gettext_lazy("Checks"),
     "concern": gettext_lazy("Concern"),
     "conclusion": gettext_lazy("Conclusion"),
     "confidence": gettext_lazy("Confidence"),
+    "contexts": gettext_lazy("Contexts"),
     "coverage": gettext_lazy("Coverage"),
     "criteria": gettext_lazy("Criteria"),
     "d_z": gettext_lazy("Effect d_z"),
     "dead_density_bound": gettext_lazy("Bound on the density of dead latents"),
     "dead_share": gettext_lazy("Share of dead latents"),
     "deployment": gettext_lazy("Deployment"),
+    "error_share": gettext_lazy("Share of the error"),
     "exact": gettext_lazy("Exact"),
     "expected": gettext_lazy("Expected"),
     "findings": gettext_lazy("Findings"),
@@ -76,11 +79,13 @@ FIGURES = {
     "frame": gettext_lazy("Frame"),
     "from": gettext_lazy("From"),
     "fvu": gettext_lazy("Unexplained share of variance"),
+    "fvu_interval": gettext_lazy("Unexplained share of variance, interval"),
     "fvu_with_massive": gettext_lazy("The same with massive tokens"),
     "gaps": gettext_lazy("Gaps"),
     "highest": gettext_lazy("Highest"),
     "hit_rate": gettext_lazy("Hit rate"),
     "key": gettext_lazy("Key"),
+    "l0_interval": gettext_lazy("Latents active on a token, interval"),
     "l0_mean": gettext_lazy("Latents active on a token, mean"),
     "l0_median": gettext_lazy("Latents active on a token, median"),
     "l0_p95": gettext_lazy("Latents active on a token, 95th percentile"),
@@ -99,6 +104,7 @@ FIGURES = {
     "n_prompts": gettext_lazy("Prompts"),
     "n_rules": gettext_lazy("Rules in force"),
     "n_templates": gettext_lazy("Templates"),
+    "n_texts": gettext_lazy("Texts read"),
     "n_tokens": gettext_lazy("Tokens read"),
     "name": gettext_lazy("Name"),
     "p": gettext_lazy("p"),
@@ -492,6 +498,8 @@ def _rows(caption: str, rows: list[Any]) -> list[Block]:
 
 def _plain(value: Any) -> str:
     """A value as a reader wants it: long decimals cut to four digits, yes and no in words."""
+    if value is None:
+        return "\u2013"
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, str) and value in VALUES:

@@ -27,7 +27,7 @@ from compliance.models import ApprovalRequest, ClockInstance, Document, Filing, 
 from compliance.permissions import NotAllowed, Permission
 from compliance.regimes import load
 from compliance.regimes.schema import Regime, RequiredField
-from compliance.services import approval, deadline, digest, document
+from compliance.services import approval, deadline, digest, document, wording
 from compliance.states import REPORT
 
 PURPOSE = "report"
@@ -58,9 +58,12 @@ class Known:
     """One thing that the records know, and how they know it."""
 
     value: str
+    """As exact as the records have it: instants with a final Z, kinds of harm by their codes."""
     mark: Mark
     source: str = ""
     """A reference such as "event:<uuid>", or who attested."""
+    at: datetime | None = None
+    """When it was attested."""
 
 
 @dataclass(frozen=True)
@@ -128,13 +131,13 @@ def start(about: Any, clock: ClockInstance, *, incident_facts: IncidentFacts, by
         stage=clock.stage,
         clock=clock.ref,
     )
-    _revision(begun, prefilled(fields_of(begun), incident_facts), by=by)
+    _revision(begun, prefilled(begun, incident_facts), by=by)
     return begun
 
 
 def _title(regime: Regime, stage: str, reference: str) -> str:
     with document.in_house_language():
-        return f"{_in_words(regime.title)}: {_stage_title(regime, stage)} · {reference}"
+        return f"{_in_words(regime.title)} · {_stage_title(regime, stage)} · {reference}"
 
 
 def _stage_title(regime: Regime, stage: str) -> str:
@@ -159,7 +162,7 @@ def _regime(report: Report) -> Regime:
 
 def _in_words(words: object) -> str:
     """A phrase, or a text of a pack, in the language that is active."""
-    return phrase.said(words, translation)
+    return phrase.said(wording.phrase(words), translation)
 
 
 def fields_of(report: Report) -> tuple[RequiredField, ...]:
@@ -167,27 +170,72 @@ def fields_of(report: Report) -> tuple[RequiredField, ...]:
     return _regime(report).fields_for(report.stage)  # type: ignore[arg-type]  # stages are stored as text
 
 
-def prefilled(fields: tuple[RequiredField, ...], facts: IncidentFacts) -> dict[str, dict[str, str]]:
-    """Each field with what the records know of it, or named as missing."""
-    return {f.id: _answer(facts.known.get(f.source)) for f in fields}
+def prefilled(report: Report, facts: IncidentFacts) -> dict[str, dict[str, str]]:
+    """Each field with what the records know of it, or named as missing.
+
+    Beside the exact value stand its words, in the installation's language and the recipient's zone:
+    who approves the report approves them, and they are what it prints.
+    """
+    regime, zone = _regime(report), zone_of(report)
+    with document.in_house_language():
+        return {f.id: _answer(facts.known.get(f.source), regime, zone) for f in fields_of(report)}
 
 
-def _answer(known: Known | None) -> dict[str, str]:
+def _answer(known: Known | None, regime: Regime, zone: str) -> dict[str, str]:
     if known is None or not known.value.strip():
-        return {
-            "value": "",
-            "status": FieldStatus.MISSING,
-            "mark": Mark.MISSING,
-            "source": "",
-            "why": "",
-        }
+        return _blank()
+    value = _tidy(known.value)
     return {
-        "value": _tidy(known.value),
+        "value": value,
         "status": FieldStatus.VALUE,
         "mark": known.mark,
         "source": known.source,
         "why": "",
+        **_words_beside(value, regime, zone),
+        **({"at": stamp(known.at)} if known.at else {}),
     }
+
+
+def _blank() -> dict[str, str]:
+    return {
+        "value": "",
+        "status": FieldStatus.MISSING,
+        "mark": Mark.MISSING,
+        "source": "",
+        "why": "",
+    }
+
+
+def _words_beside(value: str, regime: Regime, zone: str) -> dict[str, str]:
+    """The words of a value, where they differ from it."""
+    words = _tidy(wording.text(value, zone, regime.limbs))
+    return {} if words == value else {"words": words}
+
+
+def told(report: Report, fields: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    """The answers of a revision with their words, whenever it was made.
+
+    Early revisions hold the exact value alone, and a signature with its instant in one text.
+    """
+    regime, zone = _regime(report), zone_of(report)
+    return {name: _told(answer, regime, zone) for name, answer in fields.items()}
+
+
+def _told(answer: Mapping[str, str], regime: Regime, zone: str) -> dict[str, str]:
+    if answer.get("status") != FieldStatus.VALUE or "words" in answer or "at" in answer:
+        return dict(answer)
+    who, at = wording.signed(answer.get("source", ""))
+    return {
+        **answer,
+        **_words_beside(answer["value"], regime, zone),
+        **({"source": who, "at": at} if at else {}),
+    }
+
+
+def zone_of(report: Report) -> str:
+    """Where the report is read: the zone that its clock goes by."""
+    clock = _standing_clock(report)
+    return clock.zone if clock else "UTC"
 
 
 def newest(report: Report) -> Revision:
@@ -205,13 +253,13 @@ def missing(report: Report) -> list[RequiredField]:
 
 def answers(report: Report) -> list[tuple[RequiredField, dict[str, str]]]:
     """Each field that the stage asks for, with what is said of it as of now."""
-    said = newest(report).fields
+    said = told(report, newest(report).fields)
     late = is_late(report)
     return [(f, _as_of_now(f, said.get(f.id, {}), late=late)) for f in fields_of(report)]
 
 
 def _as_of_now(asked: RequiredField, said: Mapping[str, str], *, late: bool) -> dict[str, str]:
-    answer = {**_answer(None), **said}
+    answer = {**_blank(), **said}
     if answer["status"] == FieldStatus.UNKNOWN:
         # A person stands behind "unknown"; early revisions marked it as missing.
         return answer | {"mark": Mark.ATTESTED.value}
@@ -267,7 +315,7 @@ def refill(report: Report, facts: IncidentFacts, *, by: Actor) -> Revision:
         )
     standing = newest(report)
     fields = dict(standing.fields)
-    for name, answer in prefilled(fields_of(report), facts).items():
+    for name, answer in prefilled(report, facts).items():
         before = fields.get(name, {"status": FieldStatus.MISSING, "mark": Mark.MISSING})
         untouched = before["status"] == FieldStatus.MISSING or before["mark"] == Mark.MEASURED
         if untouched and answer["status"] == FieldStatus.VALUE:
@@ -301,13 +349,20 @@ def revise(report: Report, answers: Mapping[str, Mapping[str, str]], *, by: Acto
             % {"names": ", ".join(sorted(unasked))}
         )
     merged = dict(newest(report).fields)
+    shown = told(report, merged)
     for name, answer in answers.items():
-        merged[name] = _stated(name, merged.get(name, {}), answer, by)
+        merged[name] = _stated(name, merged.get(name, {}), _exact(shown.get(name, {}), answer), by)
     if merged == newest(report).fields:
         return newest(report)
     Report.objects.filter(pk=report.pk).update(revised_by_id=by.user_id)
     report.revised_by_id = by.user_id
     return _revision(report, merged, by=by)
+
+
+def _exact(shown: Mapping[str, str], answer: Mapping[str, str]) -> Mapping[str, str]:
+    """Words that came back as they were shown stand for the value they were made from."""
+    is_unchanged = "words" in shown and _tidy(answer.get("value", "")) == shown["words"]
+    return {**answer, "value": shown["value"]} if is_unchanged else answer
 
 
 def _stated(
@@ -325,7 +380,7 @@ def _stated(
     if status is FieldStatus.VALUE and not value:
         status = FieldStatus.MISSING
     if status is FieldStatus.MISSING:
-        return _answer(None)
+        return _blank()
     return {
         "value": value,
         "status": status,
@@ -456,7 +511,7 @@ def content(report: Report) -> dict[str, Any]:
 
 
 def _content(report: Report) -> dict[str, Any]:
-    regime = _regime(report)
+    regime, zone = _regime(report), zone_of(report)
     revision = newest(report)
     approvals = ApprovalRequest.objects.filter(thing_uuid=report.uuid, purpose=PURPOSE).last()
     return {
@@ -476,6 +531,7 @@ def _content(report: Report) -> dict[str, Any]:
         "stage_title": _stage_title(regime, report.stage),
         "recipient": _in_words(report.recipient),
         "about": f"{report.about_kind}:{report.about_uuid}",
+        "subject": report.subject.label,
         "revision": revision.number,
         "revision_sha256": revision.sha256,
         "clock": _clock(_standing_clock(report)),
@@ -486,6 +542,7 @@ def _content(report: Report) -> dict[str, Any]:
                 "cite": "" if regime.is_internal else _in_words(f.cite),
                 "source_name": f.source,
                 **said,
+                **_dated(said, zone),
             }
             for f, said in answers(report)
         ],
@@ -495,6 +552,12 @@ def _content(report: Report) -> dict[str, Any]:
         "supersedes": str(report.supersedes.uuid) if report.supersedes else "",
         "record": document.record_head(),
     }
+
+
+def _dated(said: Mapping[str, str], zone: str) -> dict[str, Any]:
+    """What a person did not write, as a list by date where each of its lines has one."""
+    moments = wording.moments(said["value"], zone) if "words" in said else []
+    return {"moments": [list(each) for each in moments]} if moments else {}
 
 
 def _clock(clock: ClockInstance | None) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from compliance.forms.reports import AnswersForm, FileForm, ReceiptForm
 from compliance.permissions import Permission
 from compliance.regimes import load
 from compliance.services import report as reports
-from compliance.services import submission
+from compliance.services import submission, wording
 from compliance.states import APPROVAL, FILING, REPORT
 from compliance.views import shown
 from compliance.views.duties import all_shown
@@ -106,6 +106,8 @@ class Answered(NamedTuple):
     label: str
     cite: str
     answer: dict[str, str]
+    words: str
+    moments: list[wording.Moment]
     source_url: str
     at: datetime | None
 
@@ -244,8 +246,17 @@ def _paper(found: Report, who: Actor) -> Any:
 
 def answers(found: Report) -> list[Answered]:
     """What the regime asks, in its order, with what is answered and how it is known."""
+    zone = reports.zone_of(found)
     return [
-        Answered(asked.label, asked.cite, said, _source_url(said), _said_at(said))
+        Answered(
+            asked.label,
+            asked.cite,
+            said,
+            said.get("words", said["value"]),
+            wording.moments(said["value"], zone) if "words" in said else [],
+            _source_url(said),
+            _said_at(said),
+        )
         for asked, said in reports.answers(found)
     ]
 
@@ -278,8 +289,9 @@ def _revisions(found: Report, who: Actor) -> dict[str, Any]:
     before: dict[str, Any] = {}
     rows = []
     for revision in revisions:
-        rows.append(Numbered(revision, changes(before, revision.fields, labels)))
-        before = revision.fields
+        fields = reports.told(found, revision.fields)
+        rows.append(Numbered(revision, changes(before, fields, labels)))
+        before = fields
     return {"revisions": rows[::-1]}
 
 
@@ -296,7 +308,7 @@ def _words(answer: dict[str, str]) -> str:
     if answer.get("status") in {"unknown", "not_applicable"}:
         words = _now("not known") if answer["status"] == "unknown" else _now("does not apply")
         return f"{words}: {answer.get('why', '')}"
-    return answer.get("value", "")
+    return answer.get("words", answer.get("value", ""))
 
 
 def _diff(before: str, after: str) -> Iterable[tuple[str, str]]:

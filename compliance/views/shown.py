@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 from django.urls import NoReverseMatch, reverse
 from django.utils import translation
@@ -17,7 +16,7 @@ from compliance import phrase
 from compliance.audit.log import Line
 from compliance.clock import now
 from compliance.machines import Machine
-from compliance.services import deadline
+from compliance.services import deadline, wording
 from compliance.views.tables import Badge
 
 if TYPE_CHECKING:
@@ -216,7 +215,7 @@ def kind_name(kind: str) -> str:
 
 def said(words: object) -> str:
     """A phrase, or a text of the house's own data files, in the reader's language."""
-    return phrase.said(words, translation)
+    return phrase.said(wording.phrase(words), translation)
 
 
 def _component_state(state: str) -> str:
@@ -255,5 +254,4 @@ def _remaining(left: timedelta | None) -> str:
 def _at_recipient(clock: ClockInstance) -> str:
     if clock.target_due is None:
         return ""
-    local = clock.target_due.astimezone(ZoneInfo(clock.zone))
-    return f"{local:%Y-%m-%d %H:%M} {clock.zone}"
+    return f"{wording.moment(clock.target_due, clock.zone)} ({clock.zone})"

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from assessments.models import Scan, ScanShard, SuppressionTest
+from assessments.models import Sae, Scan, ScanShard, SuppressionTest
 from assessments.scanner import prompts
-from assessments.services import instrument, scan
+from assessments.services import sae as saes
+from assessments.services import scan
+from assessments.services import suite as suites
+from assessments.services import watchlist as watchlists
 from config.demo import models
 from config.demo.stage import DemoFailed, Stage, tell, watch
 
@@ -15,11 +18,11 @@ PER_FAMILY, N_FRAMES, SEED = 2, 12, 20261
 
 
 def instruments(stage: Stage) -> None:
-    """The shipped autoencoder with its card, its watch-list and the built-in suite."""
+    """The shipped autoencoder, opened and measured by a worker; its watch-list; the built-in suite."""
     bo = stage.by("bo")
-    sae = instrument.register_sae("SmolLM2-135M, output of block 10", models.SAE, by=bo)
-    watchlist = instrument.register_watchlist(sae, "house", prompts.load_watchlist(), by=bo)
-    suite = instrument.register_suite(
+    sae = autoencoder(stage)
+    watchlist = watchlists.register(sae, "house", prompts.load_watchlist(), by=bo)
+    suite = suites.register(
         "paired frames", prompts.suite(per_family=PER_FAMILY, n_frames=N_FRAMES, seed=SEED), by=bo
     )
     stage.made |= {"sae": sae, "watchlist": watchlist, "suite": suite}
@@ -29,6 +32,29 @@ def instruments(stage: Stage) -> None:
     tell(
         f"suite: {suite.n_prompts} prompts, {suite.n_pairs} pairs of evaluation and deployment frames"
     )
+
+
+def autoencoder(stage: Stage) -> Sae:
+    """Registered for the first version, and ready."""
+    sae = saes.register(
+        "SmolLM2-135M, output of block 10",
+        models.SAE,
+        made_for=stage.made["v1"],
+        by=stage.by("bo"),
+    )
+    watch("check of the autoencoder", partial(_checked, sae.pk), seconds=600)
+    sae.refresh_from_db()
+    if sae.state != "ready":
+        raise DemoFailed(f"The autoencoder {sae} is {sae.state}: {sae.problem}")
+    if sae.self_check:
+        tell(f"  self-check: {sae.self_check['sentence']}")
+    return sae
+
+
+def _checked(pk: int) -> tuple[int, int, bool]:
+    """Whether the check is over."""
+    is_over = Sae.objects.filter(pk=pk, state__in=["ready", "refused"]).exists()
+    return int(is_over), 1, is_over
 
 
 def scan_all(stage: Stage) -> None:

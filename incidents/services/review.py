@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 
 from assessments.models import ConcernSummary, PromptSuite, Scan
 from assessments.scanner.contract import Family, Frame, Prompt
-from assessments.services import instrument
 from assessments.services import scan as scans
+from assessments.services import suite as suites
 from assessments.services.picture import concern_label
 from assessments.states import SCAN
 from compliance.actors import Actor, require, system
@@ -113,7 +113,7 @@ def add_prompt_pair(
     _require_open(review)
     name = f"{review.incident.reference}-{review.lessons.count() + 1}"
     pair = _pair(name, Family(family), text, evaluation, deployment)
-    extended = instrument.extend_suite(suite, pair, by=by)
+    extended = suites.extend(suite, pair, by=by)
     content = {
         "suite": str(extended.uuid),
         "suite_name": str(extended),
@@ -202,7 +202,7 @@ def _replay_pair(lesson: Lesson, by: Actor) -> Lesson:
         )
     before = _instruments(version)
     pair = [Prompt.from_json(raw) for raw in lesson.content["prompts"]]
-    suite = instrument.register_suite(f"replay-{pair[0].content_id}", pair, by=by)
+    suite = suites.register(f"replay-{pair[0].content_id}", pair, by=by)
     asked = scans.request(version, sae=before.sae, watchlist=before.watchlist, suite=suite, by=by)
     Lesson.objects.filter(pk=lesson.pk).update(scan_ref=asked.ref)
     lesson.scan_ref = asked.ref

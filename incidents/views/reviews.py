@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
 from assessments import queries as assessed
-from assessments.services.instrument import InstrumentError
+from assessments.services.suite import SuiteError
 from compliance.actors import Actor
 from compliance.permissions import Permission
 from compliance.views.http import actor, fetch, page
@@ -156,7 +156,7 @@ def add_pair(request: HttpRequest, uuid: UUID) -> HttpResponse:
     if form.is_valid():
         try:
             reviews.add_prompt_pair(found, **form.cleaned_data, by=actor(request))
-        except InstrumentError as error:
+        except SuiteError as error:
             form.add_error(None, str(error))
         else:
             return _back(uuid)

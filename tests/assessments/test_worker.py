@@ -18,7 +18,10 @@ from assessments.models import Scan
 from assessments.scanner import run, shards
 from assessments.scanner.contract import Family, Progress, ScanFailed, Stage, WatchedLatent
 from assessments.scanner.prompts import suite
-from assessments.services import instrument, job, scan, shard
+from assessments.services import job, scan, shard
+from assessments.services import sae as saes
+from assessments.services import suite as suites
+from assessments.services import watchlist as watchlists
 from assessments.worker import Held, merge_scan, run_scan, work_shard
 from compliance import clock, queries
 from compliance.services import registry
@@ -31,13 +34,15 @@ READING = Progress(Stage.READING, 1, 10, 5.0)
 def asked(model_folder, sae_folder):
     model = registry.register_model(make_system(), "Tiny", by=MAKER)
     version = registry.register_version(model, "1.0.0", model_folder, by=MAKER)
-    registered = instrument.register_sae("Tiny SAE", sae_folder, by=MAKER)
+    registered = saes.register("Tiny SAE", sae_folder, by=MAKER)
+    worker.check_sae(registered.pk)
+    registered.refresh_from_db()
     watched = [
         WatchedLatent(0, Family.CYBER, "random", 0.01),
         WatchedLatent(20, Family.DECEPTION, "random", 0.01),
     ]
-    watchlist = instrument.register_watchlist(registered, "tiny", watched, by=MAKER)
-    prompts = instrument.register_suite("tiny", suite(per_family=1, n_frames=6), by=MAKER)
+    watchlist = watchlists.register(registered, "tiny", watched, by=MAKER)
+    prompts = suites.register("tiny", suite(per_family=1, n_frames=6), by=MAKER)
     return scan.request(version, sae=registered, watchlist=watchlist, suite=prompts, by=MAKER)
 
 

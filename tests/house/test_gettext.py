@@ -102,6 +102,7 @@ MADE = re.compile(
     | \d{4}-\d\d-\d\d(?:T[\d:.]+)?Z? | \d\d:\d\dZ?                   # instants
     | [a-z0-9-]+@\d+\.\d+\.\d+                                       # a pack and its version
     | \b\d\([a-h]\)                                                 # letters of Annex IV
+    | \b[a-z][a-z0-9.-]*:\d{3,}\b                                   # a process: host, number
     | strata\.local/log\+\S+ | strata\.l…\S{8}                       # the key of the log
     """,
     re.VERBOSE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable
 from datetime import timedelta
@@ -13,7 +14,8 @@ from django.db.models import Model
 from assessments.models import ConcernSummary, Sae, Scan, WatchList
 from assessments.scanner.contract import Family, WatchedLatent
 from assessments.scanner.prompts import suite
-from assessments.services import instrument, job, scan
+from assessments.services import job, sae, scan, watchlist
+from assessments.services import suite as suites
 from compliance.actors import system
 from compliance.audit import log
 from compliance.clock import now
@@ -44,35 +46,48 @@ def simulated_system(name: str) -> str:
 
 def instruments(sae_folder: str) -> None:
     """A tiny autoencoder, two watched latents and a small paired suite."""
-    sae = instrument.register_sae("Tiny autoencoder", Path(sae_folder), by=MAKER)
+    tiny = ready_sae(Path(sae_folder))
     watched = [
         WatchedLatent(0, Family.CYBER, "drawn at random", 0.01),
         WatchedLatent(20, Family.DECEPTION, "drawn at random", 0.01),
     ]
-    instrument.register_watchlist(sae, "tiny", watched, by=MAKER)
-    instrument.register_suite("small pairs", suite(per_family=1, n_frames=6), by=MAKER)
+    watchlist.register(tiny, "tiny", watched, by=MAKER)
+    suites.register("small pairs", suite(per_family=1, n_frames=6), by=MAKER)
 
 
-def scan_asked(model_folder: str, sae_folder: str) -> str:
-    """A scan of a tiny version with a suite of several shards; its uuid."""
+def ready_sae(folder: Path) -> Sae:
+    """A registered autoencoder, checked here or by the scan worker that runs beside."""
+    from assessments.worker import check_sae
+
+    made = sae.register("Tiny autoencoder", folder, by=MAKER)
+    until = time.monotonic() + 120
+    while made.state in {"waiting", "checking"} and time.monotonic() < until:
+        check_sae(made.pk)
+        time.sleep(0.2)
+        made.refresh_from_db()
+    assert made.state == "ready", made.problem
+    return made
+
+
+def scan_asked(model_folder: str, sae_folder: str) -> dict[str, Any]:
+    """A scan of a tiny version with a suite of several shards, and what it will have to find."""
     instruments(sae_folder)
     desk = AISystem.objects.get(uuid=simulated_system("Shard desk"))
     model = registry.register_model(desk, "Tiny", by=MAKER)
     version = registry.register_version(model, "1.0.0", Path(model_folder), by=MAKER)
-    return _asked(
+    asked = _asked(
         version=version,
         sae=Sae.objects.get(),
         watchlist=WatchList.objects.get(),
-        suite=instrument.register_suite("pairs", suite(per_family=4, n_frames=12), by=MAKER),
+        suite=suites.register("pairs", suite(per_family=4, n_frames=12), by=MAKER),
     )
+    return {"uuid": asked, "alone": _scan_alone(Scan.objects.get(uuid=asked))}
 
 
 def scan_asked_again(uuid: str) -> str:
     """Another scan with the very same instrument."""
     like = Scan.objects.get(uuid=uuid)
-    return _asked(
-        version=like.version, sae=like.sae, watchlist=like.watchlist, suite=like.suite
-    )
+    return _asked(version=like.version, sae=like.sae, watchlist=like.watchlist, suite=like.suite)
 
 
 def _asked(**pinned: Any) -> str:
@@ -91,11 +106,10 @@ def scan_outcome(uuid: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def scan_alone(uuid: str) -> dict[str, Any]:
+def _scan_alone(asked: Scan) -> dict[str, Any]:
     """What the scanner finds with the same job in one process, but for times."""
     from assessments.scanner import run
 
-    asked = Scan.objects.get(uuid=uuid)
     found = run.run(job.of(asked))
     return _found(
         [scan._finding(asked, each) for each in found.findings],

@@ -57,8 +57,8 @@ def test_a_version_is_registered_scanned_and_judged(
 
     # What it measured is evidence; random weights explain too little, and it says so.
     evidence = bo.open(f"{version.path}evidence/").text
-    assert "sae_scan" in evidence
-    assert "suppression" in evidence
+    assert "Scan with sparse autoencoders" in evidence
+    assert "Test for suppression under evaluation" in evidence
     assert "inconclusive" in evidence
     gate = bo.submit(
         f"/assess/gate/{version.uuid}/production/", f"/assess/gate/{version.uuid}/production/ask"

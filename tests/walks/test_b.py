@@ -66,14 +66,14 @@ def test_telemetry_raises_an_alert_and_wakes_who_is_on_call(
     assert " critical " in weights
 
     # Bo is called: the mail lies in the sink, and leads back to the page.
-    bo.wait(incident, lambda page: "delivered Bo · email" in page.text)
+    bo.wait(incident, lambda page: "delivered Bo · e-mail" in page.text)
     about = f"/r/incident/{incident.split('/')[3]}"
     mine = [letter for letter in letters(standing) if about in letter]
     assert mine[0].startswith("bo@example.org")
 
     taken = bo.submit(incident, f"{incident}acknowledge")
     assert "The ladder stopped" in taken.text
-    n_calls = taken.text.count("· email ·")
+    n_calls = taken.text.count("· e-mail ·")
     assert n_calls >= 1
     time.sleep(CLIMBING)
-    assert bo.open(incident).text.count("· email ·") == n_calls
+    assert bo.open(incident).text.count("· e-mail ·") == n_calls

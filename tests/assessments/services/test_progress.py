@@ -28,7 +28,9 @@ def test_prompts_are_counted_and_what_an_earlier_try_read_is_not():
 
 
 def test_speed_is_that_of_all_who_read_now():
-    found = of(piece("running", speed=300.0), piece("running", speed=20.0), piece("done", speed=9.0))
+    found = of(
+        piece("running", speed=300.0), piece("running", speed=20.0), piece("done", speed=9.0)
+    )
     assert found.tokens_per_second == 320.0
 
 

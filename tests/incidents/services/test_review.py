@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from assessments.scanner.contract import Family, Prompt
-from assessments.services import instrument
+from assessments.services import suite as suites
 from compliance.audit import log
 from compliance.machines import TransitionRefused
 from compliance.permissions import NotAllowed
@@ -98,7 +98,7 @@ def test_a_rule_is_not_added_by_the_auditor(cy, as_actor):
 
 def test_a_prompt_pair_becomes_a_new_number_of_the_suite(begun, bo, as_actor):
     by = as_actor(bo)
-    suite = instrument.register_suite(
+    suite = suites.register(
         "deception", [Prompt(id="one", family=Family.DECEPTION, text="Hello")], by=by
     )
     lesson = review.add_prompt_pair(
@@ -152,7 +152,7 @@ def test_a_pair_on_which_nothing_fires_would_not_have_caught_it(begun, bo, as_ac
 
 def test_a_pair_cannot_be_replayed_where_nothing_was_ever_scanned(begun, bo, as_actor):
     by = as_actor(bo)
-    suite = instrument.register_suite(
+    suite = suites.register(
         "deception", [Prompt(id="one", family=Family.DECEPTION, text="Hello")], by=by
     )
     lesson = review.add_prompt_pair(

@@ -1,0 +1,447 @@
+"""Watch-lists: the list, one number, all numbers of a name, what changed, import and revision."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, cast
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse, reverse_lazy
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_safe
+
+from assessments import queries
+from assessments.forms.instruments import DropForm, WatchListForm
+from assessments.policies import load
+from assessments.scanner.contract import Trust, WatchedLatent
+from assessments.services import difference, watchlist_file
+from assessments.services import watchlist as watchlists
+from assessments.services.picture import concern_label
+from assessments.views.instruments import (
+    before_each,
+    crumbs,
+    figure,
+    flat,
+    head_action,
+    person,
+    same_name,
+    tabs,
+)
+from compliance import queries as ground
+from compliance.actors import require
+from compliance.machines import Tone
+from compliance.permissions import Permission
+from compliance.views.form_page import sent
+from compliance.views.http import actor, fetch, page
+from compliance.views.inventory import form_methods
+from compliance.views.shown import Fact, entries
+from compliance.views.tables import Badge, Column, Empty, Kind, Table
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+    from assessments.models import WatchList
+    from assessments.scanner.contract import Calibration, Recall, Share
+    from assessments.services.difference import Change, ListDifference
+    from compliance.actors import Actor
+
+HERE = "assessments:watchlists"
+
+TRUST = {
+    Trust.AUTOMATIC: Badge(gettext_lazy("automatic"), Tone.WARN),
+    Trust.HUMAN: Badge(gettext_lazy("human"), Tone.INFO),
+    Trust.CAUSAL: Badge(gettext_lazy("causal"), Tone.OK),
+}
+FIELDS = {
+    "concern": gettext_lazy("concern"),
+    "why": gettext_lazy("why"),
+    "threshold": gettext_lazy("threshold"),
+    "evidence": gettext_lazy("evidence"),
+    "trust": gettext_lazy("trust"),
+    "calibration": gettext_lazy("calibration"),
+    "recall": gettext_lazy("recall"),
+}
+
+
+class LatentRow(NamedTuple):
+    """One watched latent as the page shows it."""
+
+    index: int
+    concern: str
+    why: str
+    threshold: str
+    trust: Badge
+    calibration: str
+    recall: str
+    role: Badge
+    evidence: list[tuple[str, str]]
+
+
+class ChangeRow(NamedTuple):
+    """One latent that is on both lists and not the same."""
+
+    index: int
+    concern: str
+    before: str
+    after: str
+    what: str
+
+
+class NumberRow(NamedTuple):
+    """One number of a name, and what it changed."""
+
+    watchlist: WatchList
+    n_latents: int
+    changes: str
+    by: str
+    against_url: str
+
+
+def may_clear(found: WatchList) -> tuple[int, int]:
+    """How many latents may clear, and how many there are."""
+    floor = float(load.scan_criteria().least_recall)
+    latents = watchlists.latents_of(found)
+    return sum(each.may_clear(floor) for each in latents), len(latents)
+
+
+def role_badge(found: WatchList) -> Badge:
+    """What its silence may say, in a word."""
+    n_clear, n = may_clear(found)
+    if n_clear == 0:
+        return Badge(_("may signal, never clear"), Tone.WARN)
+    if n_clear == n:
+        return Badge(_("may signal and clear"), Tone.OK)
+    return Badge(_("%(k)s of %(n)s may clear") % {"k": n_clear, "n": n}, Tone.INFO)
+
+
+def role_sentence(found: WatchList) -> str:
+    """The same in a sentence with the figure that decides."""
+    n_clear, n = may_clear(found)
+    words = {"k": n_clear, "n": n, "floor": f"{load.scan_criteria().least_recall:.0%}"}
+    if n_clear == 0:
+        return (
+            _(
+                "It may signal, never clear: for none of its latents is it shown that it finds at least %(floor)s of positive controls."
+            )
+            % words
+        )
+    if n_clear == n:
+        return (
+            _(
+                "It may signal and clear: for each of its latents it is shown that it finds at least %(floor)s of positive controls."
+            )
+            % words
+        )
+    return (
+        ngettext(
+            "%(k)s of its %(n)s latents is shown to find at least %(floor)s of positive controls, and its silence may clear; the others may only signal.",
+            "%(k)s of its %(n)s latents are shown to find at least %(floor)s of positive controls, and their silence may clear; the others may only signal.",
+            n_clear,
+        )
+        % words
+    )
+
+
+LISTS = Table(
+    caption=gettext_lazy("Watch-lists"),
+    name="watchlists",
+    columns=(
+        Column(
+            "name",
+            gettext_lazy("Name and number"),
+            value=str,
+            url=lambda row: reverse("assessments:watchlist", args=[row.uuid]),
+            sort="name",
+        ),
+        Column("role", gettext_lazy("What its silence says"), value=role_badge, kind=Kind.BADGE),
+        Column("n", gettext_lazy("Latents"), value=lambda row: len(row.latents), kind=Kind.NUMBER),
+        Column(
+            "sae",
+            gettext_lazy("Autoencoder"),
+            value="sae.name",
+            sort="sae__name",
+        ),
+        Column("registered_at", gettext_lazy("Registered"), kind=Kind.TIME, sort="registered_at"),
+        Column("sha256", gettext_lazy("Digest"), kind=Kind.DIGEST),
+    ),
+    search=("name", "sae__name", "sha256"),
+    order=("-id",),
+    empty=Empty(
+        gettext_lazy("No watch-list is registered."),
+        gettext_lazy("It names the latents that matter, why, and from which activation on."),
+        cast("str", reverse_lazy("assessments:watchlist_import")),
+        gettext_lazy("Import a watch-list"),
+    ),
+)
+
+
+@require_safe
+def watchlists_page(request: HttpRequest) -> HttpResponse:
+    """The newest number of every name."""
+    who = actor(request)
+    require(who, Permission.SCAN_READ)
+    context = {
+        "table": LISTS.page(queries.newest_watchlists_for(who), request),
+        "floor": load.scan_criteria().least_recall,
+        "tabs": tabs(HERE),
+        "action": head_action(
+            who,
+            Permission.WATCHLIST_WRITE,
+            _("Import a watch-list"),
+            reverse("assessments:watchlist_import"),
+            "upload",
+        ),
+    }
+    return page(request, "assessments/watchlists.html", context)
+
+
+@require_safe
+def watchlist(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """One number: each latent, why it is watched, how far it is to be trusted."""
+    who = actor(request)
+    found = fetch(queries.watchlists_for(who), uuid=uuid)
+    numbers = same_name(queries.watchlists_for(who), found)
+    context = {
+        "watchlist": found,
+        "newest": numbers[0] if numbers[0] != found else None,
+        "n_numbers": len(numbers),
+        "role": role_badge(found),
+        "sentence": role_sentence(found),
+        "facts": facts(found),
+        "latents": [latent_row(each) for each in watchlists.latents_of(found)],
+        "may_revise": who.may(Permission.WATCHLIST_WRITE, found.subject),
+        "history": entries(ground.history(found, who)),
+        "crumbs": crumbs(HERE, (str(found), "")),
+    }
+    return page(request, "assessments/watchlist.html", context)
+
+
+def facts(found: WatchList) -> list[Fact]:
+    """What pins it."""
+    sae_url = reverse("assessments:sae", args=[found.sae.uuid])
+    return [
+        Fact(_("Digest"), found.sha256, "digest"),
+        Fact(_("Autoencoder"), found.sae.name, "link", sae_url),
+        Fact(_("Autoencoder digest"), found.sae.sha256, "digest"),
+        Fact(_("Number"), str(found.number)),
+        Fact(_("Registered"), found.registered_at, "time"),
+        Fact(_("Registered by"), person(found)),
+        Fact(_("Reason"), found.reason),
+    ]
+
+
+def latent_row(latent: WatchedLatent) -> LatentRow:
+    """One latent in words."""
+    clears = latent.may_clear(float(load.scan_criteria().least_recall))
+    return LatentRow(
+        index=latent.index,
+        concern=concern_label(latent.concern),
+        why=latent.why,
+        threshold=figure(latent.threshold),
+        trust=TRUST[latent.trust],
+        calibration=calibration_words(latent.calibration, latent.threshold),
+        recall=recall_words(latent.recall, latent.threshold),
+        role=Badge(_("may clear"), Tone.OK) if clears else Badge(_("may signal"), Tone.WARN),
+        evidence=list(flat(latent.evidence)),
+    )
+
+
+def calibration_words(found: Calibration | None, threshold: float) -> str:
+    """How often it is wrong on benign prompts; empty where nobody measured."""
+    if found is None:
+        return ""
+    if found.threshold != threshold:
+        return _("measured at %(other)s, so it says nothing of this threshold") % {
+            "other": figure(found.threshold)
+        }
+    return _("wrong on %(share)s; the true rate is below %(bound)s") % {
+        "share": _interval(found.false_positives),
+        "bound": f"{found.rate_bound:.1%}",
+    }
+
+
+def recall_words(found: Recall | None, threshold: float) -> str:
+    """How many positive controls it finds; empty where nobody measured."""
+    if found is None:
+        return ""
+    if found.threshold != threshold:
+        return _("measured at %(other)s, so it says nothing of this threshold") % {
+            "other": figure(found.threshold)
+        }
+    return _("finds %(share)s") % {"share": _interval(found.found)}
+
+
+def _interval(share: Share) -> str:
+    return _("%(hit)s of %(n)s, %(share)s (%(low)s to %(high)s at %(level)s)") % {
+        "hit": share.n_hit,
+        "n": share.n,
+        "share": f"{share.share:.1%}",
+        "low": f"{share.low:.1%}",
+        "high": f"{share.high:.1%}",
+        "level": f"{share.confidence:.0%}",
+    }
+
+
+@require_safe
+def watchlist_numbers(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """All numbers of a name, the newest first, each with what it changed."""
+    who = actor(request)
+    found = fetch(queries.watchlists_for(who), uuid=uuid)
+    numbers = same_name(queries.watchlists_for(who), found)
+    context = {
+        "watchlist": found,
+        "numbers": [number_row(one, before) for one, before in before_each(numbers)],
+        "crumbs": crumbs(HERE, (str(found), _url(found)), (_("All numbers"), "")),
+    }
+    return page(request, "assessments/watchlist_numbers.html", context)
+
+
+def number_row(found: WatchList, before: WatchList | None) -> NumberRow:
+    """One number beside the one before it."""
+    against = ""
+    if before is not None:
+        against = reverse("assessments:watchlist_difference", args=[before.uuid, found.uuid])
+    return NumberRow(
+        watchlist=found,
+        n_latents=len(found.latents),
+        changes=change_words(found, before),
+        by=person(found),
+        against_url=against,
+    )
+
+
+def change_words(found: WatchList, before: WatchList | None) -> str:
+    """What a number changed, counted."""
+    if before is None:
+        return _("the first number")
+    if before.sae_id != found.sae_id:
+        return _("made for another autoencoder")
+    changed = _difference(before, found)
+    return _("%(added)s added, %(removed)s dropped, %(changed)s changed") % {
+        "added": len(changed.added),
+        "removed": len(changed.removed),
+        "changed": len(changed.changed),
+    }
+
+
+def _difference(before: WatchList, after: WatchList) -> ListDifference:
+    return difference.of_watchlists(watchlists.latents_of(before), watchlists.latents_of(after))
+
+
+def _url(found: WatchList) -> str:
+    return reverse("assessments:watchlist", args=[found.uuid])
+
+
+@require_safe
+def watchlist_difference(request: HttpRequest, uuid: UUID, other: UUID) -> HttpResponse:
+    """What changed from one number to another of the same name."""
+    rows = queries.watchlists_for(actor(request))
+    before = fetch(rows, uuid=uuid)
+    after = fetch(rows.filter(name=before.name), uuid=other)
+    changed = _difference(before, after)
+    is_same_sae = before.sae_id == after.sae_id
+    context = {
+        "before": before,
+        "after": after,
+        "is_same_sae": is_same_sae,
+        "changed": changed if is_same_sae else None,
+        "added": [latent_row(each) for each in changed.added],
+        "removed": [latent_row(each) for each in changed.removed],
+        "moved": [change_row(each) for each in changed.changed],
+        "crumbs": crumbs(
+            HERE,
+            (str(after), _url(after)),
+            (_("All numbers"), reverse("assessments:watchlist_numbers", args=[after.uuid])),
+            (_("What changed"), ""),
+        ),
+    }
+    return page(request, "assessments/watchlist_difference.html", context)
+
+
+def change_row(change: Change) -> ChangeRow:
+    """One latent's thresholds before and after, and what else is new about it."""
+    others = [str(FIELDS.get(name, name)) for name in change.what if name != "threshold"]
+    return ChangeRow(
+        index=change.after.index,
+        concern=concern_label(change.after.concern),
+        before=figure(change.before.threshold),
+        after=figure(change.after.threshold) if change.is_moved else _("the same"),
+        what=", ".join(others),
+    )
+
+
+@form_methods
+def watchlist_import(request: HttpRequest) -> HttpResponse:
+    """Take in a list that the scanner, or somebody, wrote."""
+    who = actor(request)
+    require(who, Permission.WATCHLIST_WRITE)
+    form = WatchListForm(
+        who, sent(request), request.FILES or None, initial={"sae": request.GET.get("sae", "")}
+    )
+    if form.is_valid():
+        asked = form.cleaned_data
+        try:
+            made = watchlists.register(
+                asked["sae"],
+                asked["name"],
+                asked["listed"].latents,
+                reason=asked["reason"],
+                by=who,
+            )
+        except watchlists.WatchListError as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, _("Registered %s.") % made)
+            return redirect("assessments:watchlist", uuid=made.uuid)
+    context = {"form": form, "crumbs": crumbs(HERE, (_("Import"), "")), "back": reverse(HERE)}
+    return page(
+        request, "assessments/watchlist_import.html", context, status=422 if form.errors else 200
+    )
+
+
+@form_methods
+def watchlist_revise(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """A new number from this one: which latents to drop, and why."""
+    who = actor(request)
+    found = fetch(queries.watchlists_for(who), uuid=uuid)
+    require(who, Permission.WATCHLIST_WRITE, found.subject)
+    form = DropForm(found, sent(request))
+    if form.is_valid():
+        try:
+            made = _revised(found, form, who)
+        except watchlists.WatchListError as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, _("Registered %s.") % made)
+            return redirect("assessments:watchlist", uuid=made.uuid)
+    dropped = set(form.data.getlist("drop")) if form.is_bound else set()  # type: ignore[attr-defined]
+    latents = [
+        (latent_row(each), str(each.index) in dropped) for each in watchlists.latents_of(found)
+    ]
+    context = {
+        "watchlist": found,
+        "form": form,
+        "latents": latents,
+        "crumbs": crumbs(HERE, (str(found), _url(found)), (_("New number"), "")),
+    }
+    return page(
+        request, "assessments/watchlist_revise.html", context, status=422 if form.errors else 200
+    )
+
+
+def _revised(found: WatchList, form: DropForm, who: Actor) -> WatchList:
+    return watchlists.drop(
+        found, set(form.cleaned_data["drop"]), reason=form.cleaned_data["reason"], by=who
+    )
+
+
+@require_safe
+def watchlist_json(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """The list as a file that can be imported elsewhere."""
+    found = fetch(queries.watchlists_for(actor(request)), uuid=uuid)
+    answer = HttpResponse(watchlist_file.write(found), content_type="application/json")
+    answer["Content-Disposition"] = f'attachment; filename="watchlist-{found.uuid}.json"'
+    return answer
