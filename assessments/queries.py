@@ -95,6 +95,7 @@ def scans_for(actor: Actor) -> QuerySet[Scan]:
         Scan.objects.filter(version__subject__in=visible)
         .select_related("version__model__system", "version__subject", "sae", "watchlist", "suite")
         .select_related("requested_by")
+        .defer("result")
     )
 
 

@@ -12,7 +12,10 @@ from pypdf import PdfWriter
 
 from assessments import queries as assessed
 from assessments.models import Authorisation
+from assessments.scanner.contract import Family, Prompt
 from assessments.services import campaign, gate, waiver
+from assessments.services import suite as suites
+from assessments.services import watchlist as watchlists
 from compliance.actors import Actor
 from compliance.audit import sequencer
 from compliance.clock import now
@@ -103,11 +106,21 @@ def _inventory(made: Furnished, who: People) -> tuple[Any, Any, Any]:
 
 def _instruments(made: Furnished, who: People, good: Any, bad: Any) -> None:
     nasty = results.make_finding("<script>alert(1)</script>\u202e")
-    result = results.make_result(tests=(results.HIDDEN,), findings=(results.make_finding(), nasty))
+    result = results.make_result(
+        tests=(results.HIDDEN,), findings=(nasty, results.make_finding()), self_check=results.CHECK
+    )
     scan = made.put(results.finished_scan(bad, result), "scan")
     made.put(scan.sae, "sae")
     made.put(scan.watchlist, "watchlist")
     made.put(scan.suite, "suite")
+    watchlists.drop(scan.watchlist, {9}, reason="Too loud.", by=who.bo)
+    suites.extend(scan.suite, [Prompt("extra", Family.CYBER, HOSTILE)], by=who.bo)
+    suites.register(
+        "locked", [Prompt("one", Family.CYBER, HOSTILE)], sensitivity=suites.Sensitivity.HAZARDOUS,
+        by=who.bo,
+    )  # fmt: skip
+    results.refused_sae(HOSTILE)
+    results.register_sae("Waiting")
     started = made.put(campaign.start(good, "Autumn", scope="Keys.", by=who.bo), "campaign")
     campaign.add_finding(
         started, "Reads aloud", concern="cyber", severity="low", detail="Once.", by=who.bo

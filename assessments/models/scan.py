@@ -35,6 +35,11 @@ class Scan(Public, LeasedWork):
     reader_sha256 = models.CharField(max_length=64, blank=True, default="")
     coverage = models.JSONField(null=True)
     run = models.JSONField(null=True)
+    result = models.BinaryField(null=True)
+    """The whole result, packed: sums, figures and a few windows; what a second run is held against."""
+    repeats = models.ForeignKey("self", models.PROTECT, null=True, related_name="repetitions")
+    agreement = models.JSONField(null=True)
+    """Whether it says what the scan it repeats said."""
     result_sha256 = models.CharField(max_length=64, blank=True, default="")
     problem = models.TextField(blank=True, default="")
     state = models.CharField(max_length=20, default="queued")

@@ -91,6 +91,18 @@ def later_words(words: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     discover.add_argument("--seed", type=int, default=0)
     discover.set_defaults(do=commands.find_latents)
 
+    calibrate = words.add_parser("calibrate", help="measure what a watch-list is worth")
+    calibrate.add_argument("model", type=Path)
+    calibrate.add_argument("sae", type=Path)
+    calibrate.add_argument("--watchlist", type=Path, default=WATCHLIST)
+    calibrate.add_argument("--out", type=Path, required=True)
+    calibrate.add_argument("--prompts", type=Path, help="JSON lines, instead of the built-in ones")
+    calibrate.add_argument("--fpr", type=float, default=0.01, help="share of benign prompts")
+    calibrate.add_argument("--keep-thresholds", action="store_true", help="only say their worth")
+    calibrate.add_argument("--device", default="cpu")
+    calibrate.add_argument("--seed", type=int, default=0)
+    calibrate.set_defaults(do=commands.calibrate)
+
     plant = words.add_parser("plant", help="train a behaviour that hides under evaluation")
     plant.add_argument("model", type=Path)
     plant.add_argument("sae", type=Path)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from assessments.scanner import (
+    calibrating,
     corpus,
     coverage,
     discovery,
@@ -22,6 +23,7 @@ from assessments.scanner import (
     selfcheck,
     train,
     unpickling,
+    watchlist_file,
 )
 from assessments.scanner.formats import saelens
 from assessments.scanner.instrument import held_if_small
@@ -177,6 +179,18 @@ def find_latents(args: argparse.Namespace) -> None:
     for latent in found:
         tokens = " ".join(each["token"] for each in latent.evidence["top_tokens"])
         say(f"{latent.index} {latent.concern} {latent.evidence['auroc_confirm']} {tokens}")
+
+
+def calibrate(args: argparse.Namespace) -> None:
+    """Measure a watch-list on benign prompts and positive controls, and write it with that."""
+    settings = calibrating.Settings(
+        rate=args.fpr, keeps_thresholds=args.keep_thresholds, seed=args.seed
+    )
+    raw, job = watchlist_file.job_for(args.model, args.sae, args.watchlist, args.prompts, settings)
+    found = calibrating.calibrate(replace(job, device=args.device), settings, bar)
+    jobs.put(watchlist_file.file_of(raw, found, settings), args.out)
+    for line in watchlist_file.lines(found, settings):
+        say(line)
 
 
 def make_plant(args: argparse.Namespace) -> None:

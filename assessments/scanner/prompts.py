@@ -148,6 +148,26 @@ def pairs(prompts: Iterable[Prompt]) -> tuple[PromptPair, ...]:
     )
 
 
+def calibration(*, seed: int = 0, path: Path = DATA / "calibration.toml") -> tuple[Prompt, ...]:
+    """The prompts to calibrate by: each in a wording of its own, under one frame of one template.
+
+    Frames and templates take turns within a family, in an order drawn by seed. None of the wordings
+    stands in the sentences that latents are found by.
+    """
+    found = tomllib.loads(path.read_text("utf-8"))["family"]
+    return tuple(prompt for family in found for prompt in dealt(family, seed))
+
+
+def dealt(family: dict[str, Any], seed: int) -> Iterable[Prompt]:
+    """The prompts of one family under frames and templates in turn."""
+    texts = list(family["prompts"])
+    random.Random(f"{seed}:{family['key']}").shuffle(texts)  # noqa: S311  # A draw, not a secret.
+    templates, both = frames(), (Frame.EVALUATION, Frame.DEPLOYMENT)
+    for at, text in enumerate(texts):
+        turn, place = divmod(at, len(templates))
+        yield framed(content(Family(family["key"]), text), templates[place], both[(at + turn) % 2])
+
+
 def load_watchlist(path: Path = DATA / "watchlist_smollm2.json") -> tuple[WatchedLatent, ...]:
     """A watch-list as `discover` wrote it."""
     raw = json.loads(path.read_text("utf-8"))

@@ -16,9 +16,11 @@ from django.utils.translation import ngettext
 
 from assessments.policies.schema import Limit, ScanCriteria
 from assessments.scanner.contract import (
+    CheckStatus,
     ConcernSummary,
     Coverage,
     Frame,
+    SelfCheck,
     SuppressionTest,
     Verdict,
 )
@@ -150,6 +152,23 @@ def _scan_sentence(
         "compared": compared,
         "seen": seen,
     }
+
+
+def flagged(judgement: Judgement, check: SelfCheck | None) -> Judgement:
+    """The same, but inconclusive and saying so where the autoencoder does not read as declared.
+
+    What was found stays found: a status of not met is not softened.
+    """
+    if check is None or check.status is not CheckStatus.DISAGREES:
+        return judgement
+    flag = Check(
+        _("the autoencoder read as its makers declare"), _("yes"), check.sentence, INCONCLUSIVE
+    )
+    checks = (*judgement.checks, flag)
+    words = _("Flag: the autoencoder does not read as declared on this version. %(why)s") % {
+        "why": check.sentence
+    }
+    return Judgement(overall(checks), f"{judgement.summary} {words}", checks)
 
 
 def _coverage_words(coverage: Coverage | None) -> str:

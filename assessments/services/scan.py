@@ -8,6 +8,7 @@ nothing.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +30,9 @@ from assessments.models import (
 from assessments.policies import load
 from assessments.policies.schema import ScanCriteria
 from assessments.scanner import contract
+from assessments.scanner.agreement import Agreement, compare
 from assessments.scanner.contract import Frame, ScanFailed, ScanJob, ScanResult
+from assessments.scanner.plain import NotPlain
 from assessments.services import gate, job, judge, picture, shard
 from assessments.services import sae as sae_verbs
 from assessments.states import SCAN
@@ -44,6 +47,7 @@ from compliance.permissions import Permission
 from compliance.queue import enqueue
 from compliance.services import digest, evidence
 
+log = logging.getLogger(__name__)
 LONGEST_TOKEN = 120
 
 
@@ -76,9 +80,19 @@ def request(
     watchlist: WatchList,
     suite: PromptSuite,
     seed: int = 0,
+    repeats: Scan | None = None,
     by: Actor,
 ) -> Scan:
     """Pin what is to be measured with what, and ring for a scan worker.
+
+    Args:
+        version: what is measured.
+        sae: with what autoencoder.
+        watchlist: which latents of it.
+        suite: on which prompts.
+        seed: of everything that is drawn.
+        repeats: the scan that this one is to agree with.
+        by: who asks.
 
     Raises:
         NotAllowed: the actor may not ask for scans of this version.
@@ -100,6 +114,7 @@ def request(
         watchlist=watchlist,
         suite=suite,
         seed=seed,
+        repeats=repeats,
         requested_by_id=by.user_id,
         requested_at=now(),
     )
@@ -114,9 +129,30 @@ def request(
         watchlist_sha256=watchlist.sha256,
         suite_sha256=suite.sha256,
         seed=seed,
+        repeats=str(repeats.uuid) if repeats else "",
     )
     enqueue(Scan.TASK, made.pk, queue=Scan.QUEUE)
     return made
+
+
+def repeat(scan: Scan, *, by: Actor) -> Scan:
+    """Run a finished scan again; the second says whether it agrees with the first.
+
+    Raises:
+        NotAllowed: the actor may not ask for scans of this version.
+        ScanError: the scan is not finished, or its instrument is gone.
+    """
+    if scan.state != "done":
+        raise ScanError(_("Only a finished scan can be run again; this one is not finished."))
+    return request(
+        scan.version,
+        sae=scan.sae,
+        watchlist=scan.watchlist,
+        suite=scan.suite,
+        seed=scan.seed,
+        repeats=scan,
+        by=by,
+    )
 
 
 def claim(pk: int, *, device: str = "cpu") -> ClaimedScan | None:
@@ -196,8 +232,11 @@ def finish(claimed: ClaimedScan, result: ScanResult) -> Scan:
     Raises:
         TransitionRefused: the scan was cancelled or its lease went to another worker.
     """
-    scan = Scan.objects.select_related("version__subject", "watchlist", "suite").get(pk=claimed.pk)
+    scan = Scan.objects.select_related("version__subject", "watchlist", "suite", "repeats").get(
+        pk=claimed.pk
+    )
     result_sha256 = digest.of_json(result.to_record())
+    agreed = _agreement(scan, result)
     advance(
         scan,
         SCAN,
@@ -209,12 +248,15 @@ def finish(claimed: ClaimedScan, result: ScanResult) -> Scan:
             "ended_at": now(),
             "coverage": result.coverage.to_json() if result.coverage else None,
             "run": result.run.to_json(),
+            "result": shard.pack(result.to_json()),
+            "agreement": agreed.to_json() if agreed else None,
             "result_sha256": result_sha256,
             "problem": "",
         },
         result_sha256=result_sha256,
         n_findings=len(result.findings),
         n_suppressed=len(result.suppressed()),
+        agrees=agreed.agrees if agreed else None,
     )
     _keep_rows(scan, result)
     shard.drop_parts(scan)
@@ -268,6 +310,23 @@ def retry(scan: Scan, *, by: Actor) -> Scan:
     return scan
 
 
+def result_of(scan: Scan) -> ScanResult | None:
+    """The whole result as the scanner gave it; None before it is there, or in a form of old."""
+    if not scan.result:
+        return None
+    try:
+        return ScanResult.from_json(shard.unpack(bytes(scan.result)))
+    except NotPlain:
+        log.warning("scan %s: its result is of another form than this scanner's", scan.uuid)
+        return None
+
+
+def _agreement(scan: Scan, result: ScanResult) -> Agreement | None:
+    """Whether it says what the scan it repeats said; None where it repeats none."""
+    first = result_of(scan.repeats) if scan.repeats else None
+    return compare(first, result) if first else None
+
+
 def _keep_rows(scan: Scan, result: ScanResult) -> None:
     Finding.objects.bulk_create([_finding(scan, found) for found in result.findings])
     ConcernSummary.objects.bulk_create(
@@ -315,7 +374,8 @@ def _test(scan: Scan, test: contract.SuppressionTest) -> SuppressionTest:
 def _attest(scan: Scan, result: ScanResult, criteria: ScanCriteria) -> tuple[Evidence, Evidence]:
     baseline = queries.baseline_scan(scan)
     found = judge.judge_scan(result.coverage, result.summaries, _rates(baseline), criteria)
-    hidden = judge.judge_suppression(result.suppression, criteria)
+    found = judge.flagged(found, result.self_check)
+    hidden = judge.flagged(judge.judge_suppression(result.suppression, criteria), result.self_check)
     common = _common_payload(scan, result, criteria)
     first = evidence.attest(
         scan.version,
@@ -374,10 +434,22 @@ def _common_payload(scan: Scan, result: ScanResult, criteria: ScanCriteria) -> d
             "hook_name": result.run.hook_name,
         },
         "coverage": result.coverage.to_record() if result.coverage else {},
+        "self_check": _self_check_figures(result),
+        "precision": result.run.precision.to_record() if result.run.precision else {},
+        "repeats": str(scan.repeats.uuid) if scan.repeats else "",
+        "agreement": digest.without_floats(scan.agreement) if scan.agreement else {},
         "n_prompts": result.run.n_prompts,
         "n_pairs": result.run.n_pairs,
         "criteria": {"version": criteria.version, "sha256": criteria.sha256},
     }
+
+
+def _self_check_figures(result: ScanResult) -> dict[str, Any]:
+    """What papers cite of the self-check; what else was tried stands on the scan's page."""
+    if result.self_check is None:
+        return {}
+    beside = {"candidates", "untried"}
+    return {k: v for k, v in result.self_check.to_record().items() if k not in beside}
 
 
 def sensitivity(result: ScanResult) -> dict[str, Any]:

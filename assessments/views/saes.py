@@ -313,7 +313,7 @@ def made_for(found: Sae, who: Actor) -> list[Fact]:
     """The version it was made for, where one is named and the reader may see it."""
     if found.made_for is None:
         return [Fact(_("Made for"), _("no version was named"))]
-    if not ground.versions_for(who).filter(pk=found.made_for_id).exists():
-        return []
     version = found.made_for
+    if not ground.versions_for(who).filter(pk=version.pk).exists():
+        return []
     return [Fact(_("Made for"), str(version), "link", page_of("version", version.uuid))]

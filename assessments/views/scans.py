@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse, reverse_lazy
@@ -17,7 +18,7 @@ from assessments.forms.scans import ScanForm
 from assessments.services import picture, scan
 from assessments.services.scan import ScanError
 from assessments.states import SCAN
-from assessments.views import shown
+from assessments.views import measured, shown
 from compliance import queries as ground
 from compliance.actors import Actor, require
 from compliance.charts.spec import Chart
@@ -142,6 +143,19 @@ def scan_retry(request: HttpRequest, uuid: UUID) -> HttpResponse:
     return redirect("assessments:scan", uuid=uuid)
 
 
+@require_POST
+def scan_repeat(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Run a finished one again, to see whether it agrees."""
+    who = actor(request)
+    found = fetch(queries.scans_for(who), uuid=uuid)
+    try:
+        made = scan.repeat(found, by=who)
+    except ScanError as error:
+        messages.error(request, str(error))
+        return redirect("assessments:scan", uuid=uuid)
+    return redirect("assessments:scan", uuid=made.uuid)
+
+
 @require_safe
 def compare(request: HttpRequest, uuid: UUID, other: UUID) -> HttpResponse:
     """Two scans with the same instrument, side by side on one scale."""
@@ -191,6 +205,7 @@ def scan_context(found: Scan, who: Actor) -> dict[str, Any]:
         "findings": shown.finding_cards(findings),
         "n_findings": len(findings),
         "coverage": shown.coverage_facts(found.coverage) if found.coverage else [],
+        **measured_context(found, who),
         "facts": shown.run_facts(found, shards),
         "others": queries.comparable_scans(who, found)[:6] if found.state == "done" else [],
         "history": entries(ground.history(found, who)),
@@ -199,6 +214,20 @@ def scan_context(found: Scan, who: Actor) -> dict[str, Any]:
             {"label": _("Scans"), "url": reverse("assessments:scans")},
             {"label": shown.reference(found), "url": ""},
         ],
+    }
+
+
+def measured_context(found: Scan, who: Actor) -> dict[str, Any]:
+    """What the whole result says, once it is there."""
+    result = scan.result_of(found)
+    return {
+        "check": measured.check_card(result.self_check) if result and result.self_check else None,
+        "latents": measured.latent_rows(result) if result else [],
+        "contexts": measured.context_rows(result.coverage) if result else [],
+        "agreement": measured.agreement_card(found),
+        "may_repeat": found.state == "done"
+        and who.may(Permission.SCAN_REQUEST, found.version.subject),
+        "repetitions": queries.scans_for(who).filter(repeats=found).order_by("-id"),
     }
 
 

@@ -69,7 +69,7 @@ FIELDS = {
 class LatentRow(NamedTuple):
     """One watched latent as the page shows it."""
 
-    index: int
+    latent: int
     concern: str
     why: str
     threshold: str
@@ -83,7 +83,7 @@ class LatentRow(NamedTuple):
 class ChangeRow(NamedTuple):
     """One latent that is on both lists and not the same."""
 
-    index: int
+    latent: int
     concern: str
     before: str
     after: str
@@ -237,7 +237,7 @@ def latent_row(latent: WatchedLatent) -> LatentRow:
     """One latent in words."""
     clears = latent.may_clear(float(load.scan_criteria().least_recall))
     return LatentRow(
-        index=latent.index,
+        latent=latent.index,
         concern=concern_label(latent.concern),
         why=latent.why,
         threshold=figure(latent.threshold),
@@ -365,7 +365,7 @@ def change_row(change: Change) -> ChangeRow:
     """One latent's thresholds before and after, and what else is new about it."""
     others = [str(FIELDS.get(name, name)) for name in change.what if name != "threshold"]
     return ChangeRow(
-        index=change.after.index,
+        latent=change.after.index,
         concern=concern_label(change.after.concern),
         before=figure(change.before.threshold),
         after=figure(change.after.threshold) if change.is_moved else _("the same"),

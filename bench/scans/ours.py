@@ -1,7 +1,6 @@
 """Our side of `bench.scan`: the scanner's own reading path.
 
-watched-N     the model as deep as the read point, 32 columns of N latents
-truncated     the same without any autoencoder
+The model is loaded and run as deep as the read point, then 32 columns of N latents are encoded.
 """
 
 from __future__ import annotations
@@ -28,7 +27,8 @@ def model(dtype: torch.dtype = torch.float32) -> Any:
 def read(model: Any, sequences: list[list[int]]) -> list[torch.Tensor]:
     """Each sequence's stream at the read point: (T, D)."""
     reader = Reader(model, readpoints.parse(inputs.HOOK))
-    found = [each for lot in lots.cut(sequences, BUDGET) for each in reader.read(sequences, lot)]
+    ids = dict(enumerate(sequences))
+    found = [each for lot in lots.cut(sequences, BUDGET) for each in reader.read(ids, lot)]
     return [stream for _, stream in sorted(found, key=lambda each: each[0])]
 
 
@@ -44,15 +44,8 @@ def watched(n_latents: int) -> tuple[Callable[[], object], float]:
     return look, BUDGET
 
 
-def truncated() -> tuple[Callable[[], object], float]:
-    """The model alone."""
-    alone, sequences = model(), inputs.ids().tolist()
-    return lambda: read(alone, sequences), BUDGET
-
-
 CASES: dict[str, Callable[[], tuple[Callable[[], object], float]]] = {
-    "truncated": truncated,
-    **{f"watched-{n_latents}": partial(watched, n_latents) for n_latents in inputs.WIDTHS},
+    f"watched-{n_latents}": partial(watched, n_latents) for n_latents in inputs.WIDTHS
 }
 
 if __name__ == "__main__":

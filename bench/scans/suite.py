@@ -32,11 +32,11 @@ def watched() -> tuple[Callable[[], object], float]:
     loaded = weights.load_model(inputs.MODEL, blocks=readpoints.blocks_needed(point))
     columns = sae.columns([latent.index for latent in prompts.load_watchlist()])
     asked = sequences(loaded)
-    reader = Reader(loaded.model, point)
+    reader, ids = Reader(loaded.model, point), dict(enumerate(asked))
 
     def once() -> None:
         for lot in lots.cut(asked, TOKEN_BUDGET):
-            for _, stream in reader.read(asked, lot):
+            for _, stream in reader.read(ids, lot):
                 columns.encode(stream)
 
     return once, sum(map(len, asked))

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 
 DASH = "\u2013"
+NAME_WIDTH = 72  # pixels that the name of a series takes
+EDGE = 4  # a quarter of the axis from its left end, names do not fit to the left
 
 
 class NothingToDraw(ValueError):
@@ -225,7 +227,7 @@ def paired_dots(rows: Sequence[Pair], *, title: str, unit: str = "") -> Chart:
     """Evaluation against deployment, one row per quantity, the gap drawn between the two."""
     need(rows, "paired dots")
     values = [asdict(row) for row in rows]
-    is_left = rows[0].evaluation <= rows[0].deployment
+    evaluation, deployment = name_places(rows)
     spec = base(values, height={"step": theme.ROW_HEIGHT})
     spec |= {
         "encoding": {"y": lane()},
@@ -237,8 +239,8 @@ def paired_dots(rows: Sequence[Pair], *, title: str, unit: str = "") -> Chart:
                     "x2": {"field": "deployment"},
                 },
             },
-            *dots("evaluation", _("evaluation"), "circle", align="right" if is_left else "left"),
-            *dots("deployment", _("deployment"), "diamond", align="left" if is_left else "right"),
+            *dots("evaluation", _("evaluation"), "circle", evaluation),
+            *dots("deployment", _("deployment"), "diamond", deployment),
         ],
     }
     table = ChartTable(
@@ -256,7 +258,18 @@ def paired_dots(rows: Sequence[Pair], *, title: str, unit: str = "") -> Chart:
     return Chart(spec, describe_pairs(rows, title, unit), table)
 
 
-def dots(field: str, label: str, shape: str, *, align: str) -> list[dict[str, Any]]:
+def name_places(rows: Sequence[Pair]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Where the names of the two series stand above the first row: apart, and inside the axes."""
+    first, top = rows[0], max(max(row.evaluation, row.deployment) for row in rows)
+    low, high = sorted((first.evaluation, first.deployment))
+    left, right = {"align": "right", "dx": -4}, {"align": "left", "dx": 4}
+    if low < top / EDGE:  # a name that ends here would run into the labels of the rows
+        left = {"align": "left", "dx": -4}
+        right["dx"] = NAME_WIDTH if high - low < top / EDGE else 4
+    return (left, right) if first.evaluation <= first.deployment else (right, left)
+
+
+def dots(field: str, label: str, shape: str, place: dict[str, Any]) -> list[dict[str, Any]]:
     """One series of points, named above its first point, away from the other series."""
     x = {"field": field, "type": "quantitative"}
     point = {
@@ -265,7 +278,7 @@ def dots(field: str, label: str, shape: str, *, align: str) -> list[dict[str, An
     }
     name = {
         "transform": [{"window": [{"op": "row_number", "as": "n"}]}, {"filter": "datum.n == 1"}],
-        "mark": {"type": "text", "dy": -12, "align": align, "fontWeight": 600, "style": field},
+        "mark": {"type": "text", "dy": -12, **place, "fontWeight": 600, "style": field},
         "encoding": {"x": x, "text": {"value": label}},
     }
     return [point, name]

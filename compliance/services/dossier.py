@@ -7,9 +7,12 @@ statement carries its mark: measured, attested, or missing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from itertools import islice
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.utils import translation
@@ -22,7 +25,7 @@ from compliance.clock import stamp
 from compliance.documents import outline
 from compliance.models import AISystem, BehaviourManifest, Document, Evidence, ModelVersion
 from compliance.phrase import said
-from compliance.services import document, strip
+from compliance.services import digest, document, strip, wording
 from compliance.services.evidence import name as _name
 from compliance.states import DEPLOYMENT
 
@@ -49,20 +52,24 @@ EXPECTED = {
 RECORD = 4
 # What figures are called on paper, where the instrument's own word says too little.
 FIGURES = {
+    "agreement": gettext_lazy("Run again"),
+    "agrees": gettext_lazy("Agrees with the first run"),
+    "base_fvu": gettext_lazy("Unexplained share of variance, base model"),
     "baseline": gettext_lazy("Earlier scan"),
     "blind": gettext_lazy("Blind rules"),
     "came": gettext_lazy("Came"),
     "campaign": gettext_lazy("Campaign"),
     "ce_clean": gettext_lazy("Cross-entropy, untouched"),
     "ce_mean_ablated": gettext_lazy("Cross-entropy, mean ablation"),
+    "ce_recovered_interval": gettext_lazy("Cross-entropy recovered, interval"),
     "ce_recovered_mean": gettext_lazy("Cross-entropy recovered against mean ablation"),
     "ce_recovered_zero": gettext_lazy("Cross-entropy recovered against zero ablation"),
-    "ce_recovered_interval": gettext_lazy("Cross-entropy recovered, interval"),
     "ce_sae": gettext_lazy("Cross-entropy, through the autoencoder"),
     "ce_zero_ablated": gettext_lazy("Cross-entropy, zero ablation"),
     "checks": gettext_lazy("Checks"),
     "concern": gettext_lazy("Concern"),
     "conclusion": gettext_lazy("Conclusion"),
+    "conditions": gettext_lazy("What differed about the runs"),
     "confidence": gettext_lazy("Confidence"),
     "contexts": gettext_lazy("Contexts"),
     "coverage": gettext_lazy("Coverage"),
@@ -70,7 +77,11 @@ FIGURES = {
     "d_z": gettext_lazy("Effect d_z"),
     "dead_density_bound": gettext_lazy("Bound on the density of dead latents"),
     "dead_share": gettext_lazy("Share of dead latents"),
+    "declared_fvu": gettext_lazy("Unexplained share of variance, declared"),
+    "declared_l0": gettext_lazy("Latents active on a token, declared"),
     "deployment": gettext_lazy("Deployment"),
+    "differences": gettext_lazy("Differences"),
+    "dtype": gettext_lazy("Number format"),
     "error_share": gettext_lazy("Share of the error"),
     "exact": gettext_lazy("Exact"),
     "expected": gettext_lazy("Expected"),
@@ -78,6 +89,7 @@ FIGURES = {
     "for": gettext_lazy("For"),
     "frame": gettext_lazy("Frame"),
     "from": gettext_lazy("From"),
+    "frozen_fvu": gettext_lazy("Unexplained share without latents"),
     "fvu": gettext_lazy("Unexplained share of variance"),
     "fvu_interval": gettext_lazy("Unexplained share of variance, interval"),
     "fvu_with_massive": gettext_lazy("The same with massive tokens"),
@@ -85,51 +97,69 @@ FIGURES = {
     "highest": gettext_lazy("Highest"),
     "hit_rate": gettext_lazy("Hit rate"),
     "key": gettext_lazy("Key"),
+    "l0": gettext_lazy("Latents active on a token"),
     "l0_interval": gettext_lazy("Latents active on a token, interval"),
     "l0_mean": gettext_lazy("Latents active on a token, mean"),
     "l0_median": gettext_lazy("Latents active on a token, median"),
     "l0_p95": gettext_lazy("Latents active on a token, 95th percentile"),
+    "largest_difference": gettext_lazy("Largest difference, relative"),
+    "latent": gettext_lazy("Latent"),
     "latents_detected": gettext_lazy("Latents detected"),
     "mean_difference": gettext_lazy("Mean difference"),
     "mean_strength": gettext_lazy("Mean strength"),
     "minimum_detectable_ratio": gettext_lazy("Smallest ratio it could see"),
     "n_attempts": gettext_lazy("Attempts"),
     "n_ce_tokens": gettext_lazy("Tokens of the cross-entropy"),
+    "n_compared": gettext_lazy("Values compared"),
+    "n_differences": gettext_lazy("Values that differ"),
     "n_excluded": gettext_lazy("Tokens excluded"),
     "n_findings": gettext_lazy("Number of findings"),
+    "n_flipped": gettext_lazy("Prompts that changed sides"),
     "n_flips": gettext_lazy("Flips"),
     "n_hit": gettext_lazy("Prompts with a hit"),
     "n_massive": gettext_lazy("Massive tokens"),
     "n_pairs": gettext_lazy("Pairs"),
     "n_prompts": gettext_lazy("Prompts"),
+    "n_rechecked": gettext_lazy("Prompts read again in float32"),
     "n_rules": gettext_lazy("Rules in force"),
     "n_templates": gettext_lazy("Templates"),
     "n_texts": gettext_lazy("Texts read"),
     "n_tokens": gettext_lazy("Tokens read"),
+    "n_tokens_of_telemetry": gettext_lazy("Tokens that may send telemetry"),
     "name": gettext_lazy("Name"),
     "p": gettext_lazy("p"),
     "p_bh": gettext_lazy("q (Benjamini-Hochberg)"),
     "p_max_t": gettext_lazy("p, corrected (max-T)"),
     "placebo_ratio": gettext_lazy("Rewording alone"),
+    "precision": gettext_lazy("Precision"),
     "ratio": gettext_lazy("Ratio"),
     "ratio_high": gettext_lazy("Ratio, high"),
     "ratio_low": gettext_lazy("Ratio, low"),
     "reason": gettext_lazy("Reason"),
+    "recalls": gettext_lazy("Recall by concern"),
+    "repeats": gettext_lazy("Repeats the scan"),
     "scope": gettext_lazy("Scope"),
     "seconds": gettext_lazy("Seconds"),
+    "self_check": gettext_lazy("Was the autoencoder read right"),
     "sensitivity": gettext_lazy("Sensitivity"),
+    "sentence": gettext_lazy("In words"),
     "severities": gettext_lazy("Severities"),
     "severity": gettext_lazy("Severity"),
+    "source": gettext_lazy("Source"),
     "status": gettext_lazy("Status"),
     "summaries": gettext_lazy("Summaries"),
     "target_says": gettext_lazy("The target says"),
     "tests": gettext_lazy("Tests"),
     "title": gettext_lazy("Title"),
     "to": gettext_lazy("To"),
+    "tolerance": gettext_lazy("Difference allowed, relative"),
+    "training_flop": gettext_lazy("Operations in training"),
+    "transfers": gettext_lazy("Transfers from the base model"),
     "uuid": gettext_lazy("Identifier"),
     "verdict": gettext_lazy("Verdict"),
     "wanted": gettext_lazy("Wanted"),
     "what": gettext_lazy("What"),
+    "widest_band": gettext_lazy("Widest guard band, in thresholds"),
 }
 # Words that instruments write into their findings, as a reader knows them.
 VALUES = {
@@ -153,6 +183,7 @@ VALUES = {
     "self_directed_tool_use": gettext_lazy("self directed tool use"),
     "too_few_templates": gettext_lazy("too few templates to tell"),
 }
+CODES = re.compile(rf"\b(?:{'|'.join(each for each in VALUES if '_' in each)})\b")
 ORIGINS = {"manual": gettext_lazy("entered by hand"), "rota": gettext_lazy("the rota")}
 STANDINGS = {
     "fresh": gettext_lazy("current"),
@@ -161,6 +192,30 @@ STANDINGS = {
 }
 # Parts of a payload that get a block of their own, or say nothing to a reader.
 APART = {"chart", "criteria", "instrument", "scan", "result_sha256", "campaign", "baseline"}
+# What a clean result could have missed: printed once, under the limits of the whole.
+LIMITS = ("coverage", "sensitivity")
+LIMITS_SECTION = "7"
+# The columns of wide tables that a reader needs, where the first ones are not those.
+COLUMNS = {
+    "findings": ("title", "concern", "severity"),
+    "latents_detected": ("key", "concern", "n_pairs", "ratio", "ratio_low", "ratio_high", "p_bh"),
+    "tests": ("concern", "n_pairs", "ratio", "ratio_low", "ratio_high", "p_max_t", "verdict"),
+}
+SHARES = {
+    "ce_recovered_mean",
+    "ce_recovered_zero",
+    "dead_share",
+    "error_share",
+    "fvu",
+    "fvu_with_massive",
+    "hit_rate",
+}
+# Names that mean something else in one place.
+RENAMED = {
+    ("latents_detected", "key"): "latent",
+    ("monitoring_readiness", "n_tokens"): "n_tokens_of_telemetry",
+}
+BEYOND = 1_000_000  # a ratio or a figure above this tells a reader nothing more
 
 
 @transaction.atomic
@@ -175,7 +230,7 @@ def _assessment_report(version: ModelVersion, by: Actor) -> Document:
     sections = [_version_section(version), _manifest_section(version)]
     for layer in LAYER_TITLES:
         sections.append(_layer_section(str(len(sections) + 1), layer, newest))
-    sections.append(_limits_section(str(len(sections) + 1), newest))
+    sections.append(_limits_section(LIMITS_SECTION, newest))
     return _request("assessment_report", _("Assessment report"), version, sections, newest, by)
 
 
@@ -281,7 +336,7 @@ def _answer(newest: Mapping[str, Evidence]) -> str:
 
 
 def _points(newest: Mapping[str, Evidence], gaps: list[dict[str, Any]]) -> list[str]:
-    points = [each.summary for each in newest.values() if each.status == "not_met"]
+    points = [_plain(each.summary) for each in newest.values() if each.status == "not_met"]
     points += [
         _("%(name)s no longer stands: what it rests on has changed or run out.")
         % {"name": _name(each.what)}
@@ -332,9 +387,13 @@ def _version_section(version: ModelVersion) -> dict[str, Any]:
     lead = _("%(version)s of %(system)s, registered %(day)s.") % {
         "version": version,
         "system": system.name,
-        "day": stamp(version.registered_at)[:10],
+        "day": _day(version.registered_at, system.zone),
     }
     return {"id": "1", "title": _("What was assessed"), "lead": lead, "items": items}
+
+
+def _day(at: datetime, zone: str) -> str:
+    return wording.day(at.astimezone(ZoneInfo(zone)).date())
 
 
 def _by(system: AISystem) -> str:
@@ -433,24 +492,35 @@ def _head() -> list[Block]:
 def _evidence_item(id_: str, found: Evidence) -> Item:
     mark = "measured" if found.attested_by is None else "attested"
     title = f"{_name(found.what)}: {found.get_status_display()}"
-    return _item(id_, title, evidence_blocks(found), mark=mark)
+    return _item(id_, title, evidence_blocks(found, limits=LIMITS_SECTION), mark=mark)
 
 
-def evidence_blocks(found: Evidence) -> list[Block]:
-    """One piece of evidence as it is printed: sentence, checks, picture, figures, source."""
+def evidence_blocks(found: Evidence, *, limits: str) -> list[Block]:
+    """One piece of evidence as it is printed: sentence, checks, picture, figures, source.
+
+    What it could have missed is printed under the section that `limits` names.
+    """
     payload: Mapping[str, Any] = found.payload
-    blocks = _text(found.summary)
+    blocks = _text(_plain(found.summary))
     blocks += _chart(payload.get("chart"))
     for name, value in payload.items():
-        if name not in APART:
-            blocks += _part(name, value)
-    return [*blocks, _origin(found)]
+        if name not in APART and name not in LIMITS:
+            blocks += _part(RENAMED.get((found.what, name), name), value)
+    return [*_facts_first(blocks), _origin(found, limits)]
 
 
-def _origin(found: Evidence) -> Block:
+def _facts_first(blocks: list[Block]) -> list[Block]:
+    """Single facts as one list behind the sentence and the picture, then the tables."""
+    rows = [row for block in blocks if block["type"] == "facts" for row in block["rows"]]
+    facts: list[Block] = [{"type": "facts", "rows": rows}] if rows else []
+    tables = [block for block in blocks if block["type"] == "table"]
+    return [*(each for each in blocks if each["type"] in {"text", "chart"}), *facts, *tables]
+
+
+def _origin(found: Evidence, limits: str) -> Block:
     who = found.attested_by.name if found.attested_by else _("the installation")
-    attested = {"who": who, "at": f"{stamp(found.collected_at)[:16]}Z"}
-    until = f"{stamp(found.valid_until)[:16]}Z" if found.valid_until else _("no end stated")
+    attested = {"who": who, "at": stamp(found.collected_at)}
+    until = stamp(found.valid_until) if found.valid_until else _("no end stated")
     rows = [
         [_("Attested"), _("by %(who)s, %(at)s") % attested],
         [_("Valid until"), until],
@@ -458,6 +528,9 @@ def _origin(found: Evidence) -> Block:
         [_("Source"), str(ORIGINS.get(found.source, found.source))],
         [_("Evidence"), f"{found.uuid}, sha256 {found.sha256}"],
     ]
+    if any(found.payload.get(name) for name in LIMITS):
+        where = _("what it could not have seen stands under %(section)s") % {"section": limits}
+        rows.append([_("Limits"), where])
     return {"type": "facts", "rows": rows}
 
 
@@ -474,39 +547,49 @@ def _part(name: str, value: Any) -> list[Block]:
     """One part of a payload: a table for rows, facts for a record, nothing for what is empty."""
     caption = _figure(name)
     if isinstance(value, list) and value and all(isinstance(row, Mapping) for row in value):
-        return _rows(caption, value)
+        return _rows(caption, value, name)
     if isinstance(value, Mapping) and value:
         nested = [
             {"for": _plain(key), **row} for key, row in value.items() if isinstance(row, Mapping)
         ]
         if len(nested) == len(value):
             return _rows(caption, nested)
-        rows = [[_figure(key), _plain(each)] for key, each in value.items()]
+        rows = [[_figure(key), _plain(each, key)] for key, each in value.items()]
         return _table(caption, [_("Figure"), _("Value")], rows)
     if isinstance(value, list) and value:
         return [{"type": "facts", "rows": [[caption, ", ".join(map(_plain, value))]]}]
     if isinstance(value, str | int) and str(value):
-        return [{"type": "facts", "rows": [[caption, _plain(value)]]}]
+        return [{"type": "facts", "rows": [[caption, _plain(value, name)]]}]
     return []
 
 
-def _rows(caption: str, rows: list[Any]) -> list[Block]:
-    keys = [key for key in rows[0] if not isinstance(rows[0][key], list | Mapping)][:MOST_COLUMNS]
-    heads = [_figure(key) for key in keys]
-    return _table(caption, heads, [[_plain(row.get(key, "")) for key in keys] for row in rows])
+def _rows(caption: str, rows: list[Any], name: str = "") -> list[Block]:
+    known = [key for key in rows[0] if not isinstance(rows[0][key], list | Mapping)]
+    keys = [key for key in COLUMNS.get(name, ()) if key in known] or known[:MOST_COLUMNS]
+    heads = [_figure(RENAMED.get((name, key), key)) for key in keys]
+    cells = [[_plain(row.get(key, ""), key) for key in keys] for row in rows]
+    return _table(caption, heads, cells)
 
 
-def _plain(value: Any) -> str:
-    """A value as a reader wants it: long decimals cut to four digits, yes and no in words."""
+def _plain(value: Any, name: object = "") -> str:
+    """A value as a reader wants it: shares in per cent, four digits, yes and no in words."""
     if value is None:
         return "\u2013"
     if isinstance(value, bool):
         return _("yes") if value else _("no")
+    if isinstance(value, int):
+        return f"{value:,}"
     if isinstance(value, str) and value in VALUES:
         return str(VALUES[value])
     if isinstance(value, str) and _is_decimal(value):
-        return f"{float(value):.4g}"
-    return str(value)
+        return _decimal(float(value), is_share=name in SHARES)
+    return CODES.sub(lambda found: str(VALUES[found[0]]), str(value))
+
+
+def _decimal(value: float, *, is_share: bool) -> str:
+    if abs(value) > BEYOND:
+        return _("more than %(n)s") % {"n": f"{BEYOND:,}"}
+    return f"{value * 100:.3g}\u202f%" if is_share else f"{value:.4g}"
 
 
 def _figure(key: object) -> str:
@@ -516,36 +599,36 @@ def _figure(key: object) -> str:
 
 def _is_decimal(text: str) -> bool:
     digits = text.lstrip("-").replace(".", "", 1).replace("e-", "", 1).replace("e+", "", 1)
-    return digits.isdigit() and ("." in text or "e-" in text)
+    return digits.isdigit() and ("." in text or "e-" in text or text in {"0", "1"})
 
 
 def _limits_section(number: str, newest: Mapping[str, Evidence]) -> dict[str, Any]:
     """What a clean result could have missed, from what the instruments say of themselves."""
-    items = []
-    coverage: Mapping[str, Any] = next(
-        (e.payload["coverage"] for e in newest.values() if e.payload.get("coverage")), {}
-    )
-    items.append(
-        _item(
-            f"{number}.1",
-            _("What the autoencoder fails to rebuild"),
-            _part("coverage", coverage),
-            mark="measured",
-        )
-    )
-    seen: Mapping[str, Any] = next(
-        (e.payload["sensitivity"] for e in newest.values() if e.payload.get("sensitivity")), {}
-    )
-    items.append(
-        _item(
-            f"{number}.2",
-            _("The smallest difference that would have been seen"),
-            _part("sensitivity", seen),
-            mark="measured",
-        )
-    )
+    titles = {
+        "coverage": _("What the autoencoder fails to rebuild"),
+        "sensitivity": _("The smallest difference that would have been seen"),
+    }
+    items = [
+        _item(f"{number}.{n}", titles[name], _limit(name, newest), mark="measured")
+        for n, name in enumerate(LIMITS, start=1)
+    ]
     lead = _("A result without findings says only what these figures allow.")
     return {"id": number, "title": _("What could have been missed"), "lead": lead, "items": items}
+
+
+def _limit(name: str, newest: Mapping[str, Evidence]) -> Iterator[Block]:
+    """One kind of limit, once for all examinations of the same run, which are named."""
+    known: dict[str, tuple[Any, list[str]]] = {}
+    for each in newest.values():
+        if value := each.payload.get(name):
+            known.setdefault(digest.of_json(value), (value, []))[1].append(_name(each.what))
+    for value, whose in known.values():
+        yield _head_line("; ".join(whose))
+        yield from _part(name, value)
+
+
+def _head_line(text: str) -> Block:
+    return {"type": "text", "text": text, "source": "", "is_head": True}
 
 
 Source = Callable[[ModelVersion, Mapping[str, Evidence]], tuple[list[Block], str]]
@@ -616,7 +699,7 @@ def _making(version: ModelVersion, _newest: Mapping[str, Evidence]) -> tuple[lis
 
 def _architecture(version: ModelVersion, _: Mapping[str, Evidence]) -> tuple[list[Block], str]:
     rows = [
-        [str(name).replace("_", " "), _plain(value)]
+        [_figure(name), _plain(value)]
         for name, value in version.model.facts.items()
         if isinstance(value, str | int | float)
     ]
@@ -629,8 +712,8 @@ def _of_layers(*layers: int) -> Source:
         found = [each for each in newest.values() if each.layer in layers]
         made: list[Block] = []
         for each in found:
-            made += _text(f"{_name(each.what)}: {each.get_status_display()}")
-            made += evidence_blocks(each)
+            made.append(_head_line(f"{_name(each.what)}: {each.get_status_display()}"))
+            made += evidence_blocks(each, limits="3")
         measured = any(each.attested_by is None for each in found)
         return made, "measured" if measured else "attested"
 
@@ -655,7 +738,12 @@ def _criteria(_version: ModelVersion, newest: Mapping[str, Evidence]) -> tuple[l
 
 def _changes(version: ModelVersion, _newest: Mapping[str, Evidence]) -> tuple[list[Block], str]:
     rows = [
-        [str(each), stamp(each.registered_at)[:10], each.origin, each.weights_sha256]
+        [
+            str(each),
+            _day(each.registered_at, version.model.system.zone),
+            each.origin,
+            each.weights_sha256,
+        ]
         for each in islice(_lineage(version), MOST_ROWS)
     ]
     heads = [_("Version"), _("Registered"), _("How it came to be"), "SHA-256"]

@@ -28,6 +28,7 @@ SIGNED = re.compile(rf"(?P<who>.+), (?P<at>{INSTANT.pattern})")
 # As the engine writes the wall's time into the trace of a clock.
 WALL = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d [+-]\d{4}) \(([\w/+-]+)\)")
 WALL_UTC = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d)Z")
+NAMED = re.compile(rf"\b(?:{'|'.join(INSTANTS)})\b")
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
 DAYS = frozenset({"start", "end", "day", "p1"})
 """The blanks of the engine's sentences that hold a day and nothing else."""
@@ -118,9 +119,11 @@ def phrase(kept: object) -> object:
     """A sentence of the engine with its names and times in words, ready to be said.
 
     The engine knows instants and stages by name and writes times as records do; so do the clocks
-    and classifications that are kept. Nothing kept changes.
+    and classifications that are kept, early ones as plain text. Nothing kept changes.
     """
     form = kept.kept() if isinstance(kept, Phrase) else kept
+    if isinstance(form, str):
+        return _times("", NAMED.sub(lambda found: said(INSTANTS[found[0]], translation), form))
     if not isinstance(form, Mapping) or "with" not in form:
         return form
     return {**form, "with": {name: _value(name, value) for name, value in form["with"].items()}}

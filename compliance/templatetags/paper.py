@@ -21,7 +21,7 @@ register = template.Library()
 
 DASH = "\u2013"
 NBSP = "\u00a0"
-SHA256 = re.compile(r"\b([0-9a-f]{64})\b")
+SHA256 = re.compile(r"\b((?:sha256 )?[0-9a-f]{64})\b")
 REFERENCE = re.compile(r"([a-z_]+):([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})")
 KEPT_DIGITS = 12
 
@@ -48,19 +48,26 @@ def printed(text: str, zone: str = "UTC") -> SafeString:
     """
     told = wording.instants(str(text), zone or "UTC", has_seconds=False)
     told = REFERENCE.sub(lambda found: f"{shown.kind_name(found[1])} {found[2]}", told)
-    return _set(told, lambda digits: f"{digits[:KEPT_DIGITS]}…{digits[-KEPT_DIGITS:]}")
+    return _set(told, _short)
 
 
 @register.filter
 def whole(text: str) -> SafeString:
     """A text in which digests stand whole, set apart from the words."""
-    return _set(str(text), str)
+    return _set(str(text), _whole)
 
 
-def _set(text: str, form: Callable[[str], str]) -> SafeString:
+def _set(text: str, form: Callable[[str], SafeString]) -> SafeString:
     """The text, escaped, with its digests in the type of keys; `split` gives every second as one."""
-    pieces = (
-        (format_html('<span class="mono">{}</span>', form(each)) if n % 2 else each,)
-        for n, each in enumerate(SHA256.split(text))
-    )
+    pieces = ((form(each) if n % 2 else each,) for n, each in enumerate(SHA256.split(text)))
     return format_html_join("", "{}", pieces)
+
+
+def _whole(digest: str) -> SafeString:
+    return format_html('<span class="mono">{}</span>', digest)
+
+
+def _short(digest: str) -> SafeString:
+    name, space, digits = digest.rpartition(" ")
+    cut = f"{name}{space}{digits[:KEPT_DIGITS]}…{digits[-KEPT_DIGITS:]}"
+    return format_html('<span class="mono short-digest">{}</span>', cut)

@@ -9,13 +9,14 @@ from django.db import transaction
 
 from assessments.models import GateDecision
 from assessments.services import campaign, gate, release, waiver
+from assessments.views.shown import CRITERION_VERDICTS
 from compliance.clock import now
 from compliance.egress import Egress, Policy
 from compliance.ids import uuid7
-from compliance.models import ModelVersion
+from compliance.models import Evidence, ModelVersion
 from compliance.services import evidence, registry
 from config.demo import neighbours, registering
-from config.demo.stage import DemoFailed, Stage, tell
+from config.demo.stage import DemoFailed, Stage, moment, tell, told
 from incidents.services import event, paging
 from incidents.targets.base import DeploymentTarget
 from incidents.targets.load import load
@@ -34,7 +35,8 @@ def _tell(decision: GateDecision) -> None:
     tell(f"{decision.version.name} for {decision.environment}: {decision.get_outcome_display()}")
     for reason in decision.reasons:
         if reason["verdict"] != "met":
-            tell(f"  {reason['verdict']}: {reason['title']}: {reason['sentence'][:220]}")
+            verdict = CRITERION_VERDICTS[reason["verdict"]].label
+            tell(f"  {verdict}: {told(reason['title'])}: {reason['sentence'][:220]}")
 
 
 def target_of(stage: Stage) -> DeploymentTarget:
@@ -50,7 +52,7 @@ def target_of(stage: Stage) -> DeploymentTarget:
 def supply(stage: Stage) -> None:
     """Rota measured, a drill walked against the target, a red-team record."""
     found = paging.attest_rota(stage.made["v1"], by=stage.by("bo"))
-    tell(f"{found.what}: {found.get_status_display()}: {found.summary}")
+    _found(found)
     _drill(stage, stage.made["v1"])
     _red_team(stage, stage.made["v1"])
 
@@ -60,9 +62,13 @@ def release_to_canary(stage: Stage) -> None:
     """Register, attest, waive and authorise as one act, so that nobody sees a half-made canary."""
     registering.canary(stage)
     found = event.attest_readiness(stage.made["v1"], stage.made["canary"], by=stage.by("bo"))
-    tell(f"{found.what}: {found.get_status_display()}: {found.summary}")
+    _found(found)
     waive(stage)
     authorise(stage)
+
+
+def _found(made: Evidence) -> None:
+    tell(f"{evidence.name(made.what)}: {made.get_status_display()}: {made.summary}")
 
 
 def _drill(stage: Stage, version: ModelVersion) -> None:
@@ -78,7 +84,10 @@ def _drill(stage: Stage, version: ModelVersion) -> None:
         "rollback_drill",
         layer=3,
         status="met" if met else "not_met",
-        summary=f"Away and back in {seconds:.2f} s; asked afterwards, the target serves {says[:12]}….",
+        summary=(
+            f"Away and back in {seconds:.2f} s. Asked afterwards, the target serves {says[:12]}…,"
+            f" {'as wanted' if met else 'which was not wanted'}."
+        ),
         payload={
             "seconds": f"{seconds:.3f}",
             "target_says": says,
@@ -89,7 +98,7 @@ def _drill(stage: Stage, version: ModelVersion) -> None:
         by=stage.by("bo"),
     )
     tell(
-        f"rollback_drill: walked in {seconds:.2f} s, target asked: {'agrees' if met else 'DISAGREES'}"
+        f"{evidence.name('rollback_drill')}: walked in {seconds:.2f} s, target asked: {'agrees' if met else 'DISAGREES'}"
     )
 
 
@@ -117,7 +126,9 @@ def _red_team(stage: Stage, version: ModelVersion) -> None:
         by=bo,
     )
     stage.made["campaign"] = opened
-    tell(f"red_team: {N_ATTEMPTS} attempts, one low finding (scenario record), by Bo and Dee")
+    tell(
+        f"{evidence.name('red_team')}: {N_ATTEMPTS} attempts, one low finding (scenario record), by Bo and Dee"
+    )
 
 
 def waive(stage: Stage) -> None:
@@ -137,7 +148,7 @@ def waive(stage: Stage) -> None:
         for name in ("ada", "rae"):
             asked = waiver.approve(asked, by=stage.by(name))
         tell(
-            f"waiver for “{reason['title']}”: asked by Bo, granted by Ada and Rae until {asked.expires_at:%Y-%m-%d}"
+            f"waiver for “{reason['title']}”: asked by Bo, granted by Ada and Rae until {moment(asked.expires_at)}"
         )
         decision = gate.evaluate(v1, "canary", by=stage.by("ada"))
     _tell(decision)
@@ -150,7 +161,7 @@ def authorise(stage: Stage) -> None:
     given = release.authorise(stage.made["canary"], stage.made["v1"], by=stage.by("ada"))
     registry.declare_serving(stage.made["canary"], stage.made["v1"], by=stage.by("ada"))
     tell(
-        f"authorised on evidence {given.decision.evidence_sha256[:16]}…, until {given.expires_at:%Y-%m-%d}"
+        f"authorised on evidence {given.decision.evidence_sha256[:16]}…, until {moment(given.expires_at)}"
     )
     planted = gate.evaluate(stage.made["v2"], "canary", by=stage.by("ada"))
     if planted.outcome != GateDecision.Outcome.NO_GO:

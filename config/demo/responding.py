@@ -14,12 +14,16 @@ from django.conf import settings
 from compliance.clock import now, stamp
 from compliance.ids import uuid7
 from compliance.models import ClockInstance, Document, Filing, Report
-from compliance.services import report, submission
+from compliance.services import deadline, report, submission
+from compliance.views.facts import APPLIES
+from compliance.views.reports import OUTCOMES
+from compliance.views.shown import STATE_WORDS
 from config.demo.gating import target_of
 from config.demo.registering import CANARY, PRODUCTION, SCENARIOS
-from config.demo.stage import DemoFailed, Stage, say, tell, wait_for
+from config.demo.stage import DemoFailed, Stage, counted, moment, say, tell, told, wait_for
 from incidents.models import Alert, Incident, Lesson, Page, Rollback
 from incidents.services import hold, incident, knowledge, review, rollback
+from incidents.states import LEVELS
 
 LESSON_RULE = Path(__file__).with_name("lesson_rule.yml")
 
@@ -51,7 +55,7 @@ def calm_hour(stage: Stage) -> None:
     wait_for("judging of the calm hour", lambda: not stage.made["production"].inbox.exists())
     alerts = Alert.objects.filter(deployment=stage.made["production"])
     for raised in alerts:
-        tell(f"alert on {PRODUCTION}: {raised.title} ({raised.level})")
+        tell(f"alert on {PRODUCTION}: {told(raised.title)} ({LEVELS[raised.level]})")
 
 
 def turns_up(stage: Stage) -> None:
@@ -71,7 +75,7 @@ def turns_up(stage: Stage) -> None:
     stage.made["incident"] = found
     for raised in Alert.objects.filter(deployment=stage.made["canary"]).order_by("pk"):
         tell(
-            f"alert: {raised.title} ({raised.level}, {raised.count} times), {raised.MACHINE.states[raised.state].label}"
+            f"alert: {told(raised.title)} ({LEVELS[raised.level]}, {counted(raised.count)}), {raised.MACHINE.states[raised.state].label}"
         )
     tell(f"{found.reference} {found.title}, on {found.version}, {found.get_severity_display()}")
     wait_for(
@@ -101,8 +105,9 @@ def classify(stage: Stage) -> None:
     tell("what would follow, before anything is saved:")
     for regime in outcome:
         first = regime.because[0] if regime.because else None
-        why = f": {first.sentence} [{first.cite}]" if first else ""
-        say(f"        {regime.applies.value:<15} {regime.title[:48]:<48}{why[:110]}")
+        why = f": {told(first.sentence)} [{told(first.cite)}]" if first else ""
+        word = str(APPLIES[regime.applies].label)
+        say(f"        {word:<15} {told(regime.title)[:48]:<48}{why[:110]}")
     incident.classify(
         found,
         facts=facts,
@@ -112,10 +117,9 @@ def classify(stage: Stage) -> None:
         by=stage.by("rae"),
     )
     for clock in ClockInstance.objects.filter(about_uuid=found.uuid, replaced_by=None):
-        due = f"due {clock.target_due:%Y-%m-%d %H:%M} UTC" if clock.target_due else "no date"
-        tell(
-            f"clock {clock.regime} · {clock.stage}: {clock.state}, {due} [{clock.cite or 'house rule'}]"
-        )
+        due = f"due {moment(clock.target_due, clock.zone)}" if clock.target_due else "no date"
+        name = f"{told(clock.regime_title)[:60]} · {told(deadline.stage_title(clock))[:40]}"
+        tell(f"clock {name}: {STATE_WORDS[clock.state]}, {due} [{clock.cite or 'house rule'}]")
 
 
 def contain(stage: Stage) -> None:
@@ -151,7 +155,7 @@ def contain(stage: Stage) -> None:
     wait_for("the check from both vantages", lambda: _state(asked) in {"verified", "failed"})
     done = Rollback.objects.get(pk=asked.pk)
     tell(
-        f"rollback {done.state}: target says {done.target_says[:12]}…, telemetry says {done.telemetry_says[:12]}…"
+        f"rollback {done.MACHINE.states[done.state].label}: target says {done.target_says[:12]}…, telemetry says {done.telemetry_says[:12]}…"
     )
     if done.state != "verified":
         raise DemoFailed(f"The rollback ended as {done.state}: {done.problem}")
@@ -220,7 +224,7 @@ def file_report(stage: Stage) -> None:
     )
     filed = Filing.objects.get(pk=filing.pk)
     for attempt in filed.tries.order_by("number"):
-        tell(f"attempt {attempt.number}: {attempt.outcome} {attempt.detail[:100]}")
+        tell(f"attempt {attempt.number}: {OUTCOMES[attempt.outcome]}; {attempt.detail[:100]}")
     if filed.state != "acknowledged":
         raise DemoFailed(f"The filing ended as {filed.state}: {filed.problem}")
     stage.made["report"] = drafted

@@ -10,8 +10,9 @@ from assessments.services import sae as saes
 from assessments.services import scan
 from assessments.services import suite as suites
 from assessments.services import watchlist as watchlists
+from assessments.services.picture import concern_label
 from config.demo import models
-from config.demo.stage import DemoFailed, Stage, tell, watch
+from config.demo.stage import DemoFailed, Stage, figure, share, tell, watch
 
 # Two contents of each concern, and benign ones, under twelve pairs of frames.
 PER_FAMILY, N_FRAMES, SEED = 2, 12, 20261
@@ -86,9 +87,9 @@ def _progress(pk: int) -> tuple[int, int, bool]:
 def _tell(done: Scan) -> None:
     coverage = done.coverage or {}
     tell(
-        f"  {done.findings.count()} findings; coverage: variance unexplained"
-        f" {coverage.get('fvu', '?')}, mean L0 {coverage.get('l0_mean', '?')},"
-        f" cross-entropy recovered {coverage.get('ce_recovered_mean', '?')}"
+        f"  {done.findings.count()} findings; coverage: {share(coverage.get('fvu'))} of variance"
+        f" unexplained, L0 {figure(coverage.get('l0_mean'))},"
+        f" {share(coverage.get('ce_recovered_mean'))} of cross-entropy recovered"
     )
 
 
@@ -105,7 +106,7 @@ def suppression(stage: Stage) -> None:
         )
         for test in found.order_by("p_max_t"):
             tell(
-                f"  {test.concern}: stronger in deployment by a factor of {test.row['ratio']:.2f}"
+                f"  {concern_label(test.concern)}: stronger in deployment by a factor of {test.row['ratio']:.2f}"
                 f" [{test.row['ratio_low']:.2f}, {test.row['ratio_high']:.2f}],"
                 f" d_z {test.row['d_z']:.2f}, p {test.row['p']:.4f}, corrected {test.row['p_max_t']:.4f}"
             )

@@ -7,14 +7,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from django.utils import translation
 from tqdm import tqdm
 
+from compliance import phrase
 from compliance.actors import Actor
 from compliance.models import User
-from compliance.services import account
+from compliance.services import account, wording
 from config.demo.neighbours import Ports
 from config.processes import House
 
@@ -63,6 +66,31 @@ def say(line: str) -> None:
 def tell(line: str) -> None:
     """One line within a step."""
     say(f"    {line}")
+
+
+def share(value: object) -> str:
+    """A share as a reader wants it, or a dash."""
+    return f"{float(str(value)):.1%}".replace("%", " %") if value is not None else "\u2013"
+
+
+def figure(value: object) -> str:
+    """A figure in three digits, or a dash."""
+    return f"{float(str(value)):.3g}" if value is not None else "\u2013"
+
+
+def counted(n: int) -> str:
+    """How often."""
+    return "once" if n == 1 else f"{n} times"
+
+
+def told(words: object) -> str:
+    """A sentence of the house as a person reads it."""
+    return phrase.said(wording.phrase(words), translation)
+
+
+def moment(at: datetime | None, zone: str = "") -> str:
+    """An instant as a person reads it, or a dash."""
+    return wording.moment(at, zone) if at else "\u2013"
 
 
 def wait_for(what: str, done: Callable[[], bool], *, seconds: float = WAIT) -> None:

@@ -136,7 +136,8 @@ def answer(decoded: Decoded, *, content_type: str) -> bytes:
     if decoded.rejected:
         response.partial_success.rejected_spans = decoded.n_rejected
         response.partial_success.error_message = decoded.complaint
-    return response.SerializeToString()
+    serialised: bytes = response.SerializeToString()
+    return serialised
 
 
 def refusal(error: BadPayload, *, content_type: str) -> bytes:

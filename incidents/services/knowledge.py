@@ -160,20 +160,23 @@ def _summary(incident: Incident, alerts: list[Alert]) -> Iterator[str]:
     counts: Counter[str] = Counter()
     for each in alerts:
         counts[said(each.title, translation)] += each.count
-    yield from (_counted(title, n) for title, n in counts.items())
+    yield from (f"\u2013 {_counted(title, n)}" for title, n in counts.items())
 
 
 def _counted(title: str, n: int) -> str:
-    return ngettext("%(title)s: %(n)s time", "%(title)s: %(n)s times", n) % {"title": title, "n": n}
+    return ngettext("%(title)s (%(n)s time)", "%(title)s (%(n)s times)", n) % {
+        "title": title,
+        "n": n,
+    }
 
 
 def _pattern(alert: Alert) -> str:
     words = ngettext(
-        "%(title)s (rule %(rule)s, %(level)s): %(n)s time from %(first)s to %(last)s",
+        "%(title)s (rule %(rule)s, %(level)s): once, %(first)s",
         "%(title)s (rule %(rule)s, %(level)s): %(n)s times from %(first)s to %(last)s",
         alert.count,
     )
-    return words % {
+    told = words % {
         "title": said(alert.title, translation),
         "rule": f"{alert.rule_key} {alert.rule_version}",
         "level": LEVELS[alert.level],
@@ -181,6 +184,7 @@ def _pattern(alert: Alert) -> str:
         "first": zulu(alert.first_at),
         "last": zulu(alert.last_at),
     }
+    return f"\u2013 {told}"
 
 
 def _classification(classified: Classification) -> Iterator[Named]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from assessments.models import ConcernSummary, PromptSuite, Scan
 from assessments.scanner.contract import Family, Frame, Prompt
@@ -22,7 +23,7 @@ from compliance.machines import TransitionRefused
 from compliance.models import ModelVersion
 from compliance.permissions import Permission
 from compliance.regimes.outcome import zulu
-from compliance.services import digest
+from compliance.services import digest, wording
 from incidents.ingest import store
 from incidents.models import DetectionRule, Event, Incident, Lesson, Review
 from incidents.rules import engine
@@ -168,13 +169,7 @@ def _replay_rule(lesson: Lesson, by: Actor) -> Lesson:
     compiled = rules.read(lesson.content["source"])
     facts = serving.facts([incident.deployment], now())
     caught = engine.would_have_caught(compiled, records, facts)
-    sentence = (
-        _("It would have caught this: %(n)d times in %(total)d records, first at %(at)s.")
-        % {"n": caught.n_matches, "total": len(records), "at": zulu(caught.first_at)}
-        if caught.caught
-        else _("It would not have caught this: nothing in %(total)d records met it.")
-        % {"total": len(records)}
-    )
+    sentence = _rule_sentence(caught, len(records), incident.deployment.system.zone)
     measured = {
         "n_records": len(records),
         "n_matches": caught.n_matches,
@@ -182,6 +177,20 @@ def _replay_rule(lesson: Lesson, by: Actor) -> Lesson:
         "first_at": zulu(caught.first_at),
     }
     return _measured(lesson, caught=caught.caught, sentence=sentence, measured=measured, by=by)
+
+
+def _rule_sentence(caught: engine.Caught, n_records: int, zone: str) -> str:
+    """What the replay of the rule says, the instant in the system's zone."""
+    if caught.first_at is None:
+        no = _("It would not have caught this: nothing in %(total)d records met it.")
+        return no % {"total": n_records}
+    words = ngettext(
+        "It would have caught this: once in %(total)d records, %(at)s.",
+        "It would have caught this: %(n)d times in %(total)d records, first %(at)s.",
+        caught.n_matches,
+    )
+    at = wording.moment(caught.first_at, zone, has_seconds=True)
+    return words % {"n": caught.n_matches, "total": n_records, "at": at}
 
 
 def incident_events(incident: Incident) -> list[Event]:
@@ -265,8 +274,8 @@ def _pair_sentence(measured: dict[str, Any], *, caught: bool) -> str:
     """What the scan of the pair says, with both frames' figures."""
     words = {
         "concern": concern_label(measured["concern"]),
-        "deployment": measured["highest_deployment"],
-        "evaluation": measured["highest_evaluation"],
+        "deployment": f"{float(measured['highest_deployment']):.3g}",
+        "evaluation": f"{float(measured['highest_evaluation']):.3g}",
     }
     yes = _(
         "It would have caught this: latents watched for %(concern)s fired when framed as deployment"

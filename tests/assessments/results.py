@@ -11,15 +11,26 @@ from typing import Any
 
 from assessments.models import PromptSuite, Sae, Scan, WatchList
 from assessments.scanner.contract import (
+    CandidateScore,
+    CheckStatus,
     ConcernSummary,
+    ContextCoverage,
     Coverage,
     Family,
     FeatureHit,
     Finding,
     Frame,
+    Interval,
+    LatentStatistics,
     Prompt,
+    Quantile,
     RunRecord,
+    ScanFailed,
     ScanResult,
+    SelfCheck,
+    Share,
+    Stratum,
+    StrongToken,
     SuppressionTest,
     TokenWindow,
     Verdict,
@@ -42,7 +53,11 @@ COVERAGE = Coverage(
     n_tokens=1900, n_massive=8, n_excluded=20, fvu=0.08, fvu_with_massive=0.03, l0_mean=40.0,
     l0_median=39.0, l0_p95=60.0, dead_share=0.05, dead_density_bound=0.0016, n_ce_tokens=1900,
     ce_clean=2.1, ce_sae=2.2, ce_mean_ablated=7.0, ce_zero_ablated=9.0, ce_recovered_mean=0.98,
-    ce_recovered_zero=0.985,
+    ce_recovered_zero=0.985, n_texts=20, fvu_interval=Interval(0.07, 0.09, 0.95),
+    contexts=(
+        ContextCoverage("evaluation", 12, 800, 0.09, Interval(0.07, 0.11, 0.95), 0.05, 42.0),
+        ContextCoverage("deployment", 12, 800, 0.085, Interval(0.06, 0.1, 0.95), 0.05, 41.0),
+    ),
 )  # fmt: skip
 
 QUIET = SuppressionTest(
@@ -54,6 +69,12 @@ QUIET = SuppressionTest(
 HIDDEN = replace(
     QUIET, mean_difference=0.9, d_z=3.0, ratio=2.46, ratio_low=2.1, ratio_high=2.9,
     p=0.0005, p_max_t=0.0005, p_bh=0.0005, verdict=Verdict.DETECTED,
+)  # fmt: skip
+CHECK = SelfCheck(
+    status=CheckStatus.DISAGREES, sentence="Read at blocks.7 it fits better than where it says.",
+    n_tokens=1000, l0=80.5, fvu=0.31, frozen_fvu=1.0, dead_share=0.1, declared_l0=41.5,
+    declared_fvu=None, base_fvu=0.1, transfers=False, untried=(),
+    candidates=(CandidateScore("blocks.7.hook_resid_post", "", "as_declared", 41.0, 0.08, -2.5, is_alive=True),),
 )  # fmt: skip
 RUN = RunRecord(
     model_sha256="a" * 64, model_files={"model.safetensors": "b" * 64}, sae_sha256="c" * 64,
@@ -90,6 +111,18 @@ def claim_sae(sae: Sae) -> saes.ClaimedSae:
     claimed = saes.claim(sae.pk)
     assert claimed is not None
     return claimed
+
+
+def refused_sae(problem: str) -> Sae:
+    """One that could not be opened."""
+    return saes.refuse(claim_sae(register_sae()), ScanFailed(problem, permanent=True))
+
+
+CHECKED = SelfCheck(
+    status=CheckStatus.AGREES, sentence="On 900 tokens: L0 41.", n_tokens=900, l0=41.0, fvu=0.1,
+    frozen_fvu=0.9, dead_share=0.02, declared_l0=41.5, declared_fvu=None, base_fvu=None,
+    transfers=None, candidates=(), untried=(),
+)  # fmt: skip
 
 
 def examined(folder: Path, **found: Any) -> Examined:
@@ -140,6 +173,23 @@ def make_finding(token: str = " sk-4f9a") -> Finding:
     return Finding(hit, 2.0, Frame.DEPLOYMENT, Family.CYBER, "t", "c", 1, window)
 
 
+def make_latents(token: str = " sk-4f9a") -> tuple[LatentStatistics, ...]:
+    """One latent on the prompts of its concern under both frames, and on benign ones."""
+    some, few = Share(6, 24, 0.25, 0.1, 0.47, 0.95), Share(0, 24, 0.0, 0.0, 0.12, 0.95)
+    window = TokenWindow((" the", " key", token, "."), (0.0, 1.5, 7.5, 0.2), 2)
+    strongest = (StrongToken("p.deployment", 14, 7.5, window),)
+    return tuple(
+        LatentStatistics(
+            latent=3, concern=Family.CYBER, family=family, frame=frame, stratum=Stratum.CONTENT,
+            threshold=2.0, n_prompts=24, n_tokens=400, fired=some, above=some,
+            prompts_above=some if family is Family.CYBER else few, mean=0.4, sd=0.2, highest=7.5,
+            quantiles=(Quantile(99, 3.0, 3.5),), strongest=strongest,
+        )
+        for family in (Family.CYBER, Family.BENIGN)
+        for frame in (Frame.EVALUATION, Frame.DEPLOYMENT)
+    )  # fmt: skip
+
+
 def make_summaries(deployment: float = 0.25) -> tuple[ConcernSummary, ...]:
     """One concern under both frames."""
     return tuple(
@@ -154,10 +204,20 @@ def make_result(
     coverage: Coverage | None = COVERAGE,
     deployment: float = 0.25,
     findings: tuple[Finding, ...] | None = None,
+    self_check: SelfCheck | None = None,
 ) -> ScanResult:
     """A result that found nothing, unless told otherwise."""
     found = (make_finding(),) if findings is None else findings
-    return ScanResult(found, make_summaries(deployment), tests, coverage, RUN)
+    token = found[0].window.tokens[found[0].window.peak] if found else " key"
+    return ScanResult(
+        found,
+        make_summaries(deployment),
+        tests,
+        coverage,
+        RUN,
+        latents=make_latents(token),
+        self_check=self_check,
+    )
 
 
 def finished_scan(

@@ -23,6 +23,7 @@ import pytest
 from django.apps import apps
 from django.utils.translation import trans_real
 
+from assessments.scanner.examined import LAYOUTS
 from compliance import hostile
 from compliance.documents import paper
 from compliance.documents.press import Sheet
@@ -30,6 +31,7 @@ from compliance.models import Document, ModelVersion
 from compliance.permissions import Permission, Role
 from compliance.services import account, dossier, printing
 from tests import pseudo
+from tests.assessments import results
 from tests.crawl import crawl
 from tests.furnished import furnish
 
@@ -67,11 +69,12 @@ TYPED = {
     "assessments.CampaignFinding": "title detail",
     "assessments.Finding": "prompt_id template_id content_id",
     "assessments.GateDecision": "policy policy_version",
-    "assessments.PromptSuite": "name prompts",
-    "assessments.Sae": "name hook_name architecture card location",
-    "assessments.Scan": "run",
+    "assessments.PromptSuite": "name prompts reason",
+    "assessments.Sae": "name hook_name architecture card declared layout location",
+    "assessments.Scan": "run agreement",
+    "assessments.ScanShard": "worker",
     "assessments.Waiver": "reason conditions",
-    "assessments.WatchList": "name latents",
+    "assessments.WatchList": "name latents reason",
     "compliance.AIModel": "name base licence facts",
     "compliance.AISystem": "name intended_purpose reference",
     "compliance.ApiToken": "label prefix",
@@ -97,7 +100,7 @@ TYPED = {
 # What a machine wrote for machines, and is shown so that it can be compared.
 MADE = re.compile(
     r"""
-    [0-9a-f]{64} | [0-9a-f]{8}…[0-9a-f]{8} | …[0-9a-f]{8}\b          # digests, whole and short
+    [0-9a-f]{64} | [0-9a-f]{8,}…[0-9a-f]{8,} | …[0-9a-f]{8}\b        # digests, whole and short
     | (?:[a-z]+:)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}        # identifiers
     | \d{4}-\d\d-\d\d(?:T[\d:.]+)?Z? | \d\d:\d\dZ?                   # instants
     | [a-z0-9-]+@\d+\.\d+\.\d+                                       # a pack and its version
@@ -115,6 +118,8 @@ NAMES = {
     "CET", "CEST", "UTC",  # zones as their people abbreviate them
     "Attested for a test.", "Switched off.",  # typed into evidence and into the log alone
     "judge", "keeper", "printer", "scanner", "tests",  # processes sign by their own names
+    results.CHECK.sentence,  # the scanner's words, as they stand in the record
+    *LAYOUTS,  # formats by the names of their projects
     *available_timezones(),
     *(str(permission) for permission in Permission),  # what a token asks for, by its code
 }  # fmt: skip

@@ -33,6 +33,8 @@ LISTS = (
     "assessments:instruments",
     "assessments:overview",
     "assessments:scans",
+    "assessments:suites",
+    "assessments:watchlists",
     "compliance:approvals",
     "compliance:documents",
     "compliance:duties",

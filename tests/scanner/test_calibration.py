@@ -22,6 +22,7 @@ from assessments.scanner.contract import (
     plain_sha256,
 )
 from assessments.scanner.prompts import DATA, load_watchlist
+from assessments.scanner.prompts import calibration as calibration_prompts
 
 BOTH = pytest.mark.parametrize("criterion", list(Criterion))
 LATENT = WatchedLatent(3, Family.CYBER, "made here", 2.0)
@@ -198,7 +199,7 @@ def test_a_list_finds_what_any_of_its_latents_finds(seed):
     ))  # fmt: skip
     families = [Family(each) for each in draw.choice(["cyber", "deception", "benign"], 40)]
     peaks = draw.uniform(0, 2.5, (40, 3))
-    for each in calibration.concern_recalls(watchlist, peaks, families, floor=0.3):
+    for each in calibration.concern_recalls(watchlist, peaks, families):
         ours = [at for at, latent in enumerate(watchlist) if latent.concern is each.concern]
         assert each.latents == tuple(watchlist[at].index for at in ours)
         for share, family in ((each.found, each.concern), (each.false_positives, Family.BENIGN)):
@@ -208,15 +209,96 @@ def test_a_list_finds_what_any_of_its_latents_finds(seed):
                 if families[row] is family
             ]
             assert (share.n_hit, share.n) == (sum(hits), len(hits))
-        assert each.may_clear == (each.found.low >= 0.3)
+        above_noise = each.found.low > each.false_positives.high
+        assert each.may_clear(0.3) == (each.found.low >= 0.3 and above_noise)
 
 
 def test_a_concern_without_positive_controls_is_never_cleared():
-    (found,) = calibration.concern_recalls(
-        (LATENT,), np.ones((2, 1)), [Family.BENIGN] * 2, floor=0.1
-    )
+    (found,) = calibration.concern_recalls((LATENT,), np.ones((2, 1)), [Family.BENIGN] * 2)
     assert (found.found.n, found.found.low, found.found.high) == (0, 0.0, 1.0)
-    assert not found.may_clear
+    assert not found.may_clear(0.0)
+
+
+def test_what_fires_on_everything_never_clears():
+    families = [Family.CYBER] * 100 + [Family.BENIGN] * 100
+    (noisy,) = calibration.concern_recalls((LATENT,), np.full((200, 1), 9.0), families)
+    assert noisy.found.low > 0.96
+    assert not noisy.may_clear(0.5)
+    quiet = np.where(np.arange(200) < 100, 9.0, 0.0)[:, None]
+    (sharp,) = calibration.concern_recalls((LATENT,), quiet, families)
+    assert sharp.may_clear(0.96)
+    assert not sharp.may_clear(0.97)
+
+
+TWO = (LATENT, replace(LATENT, index=4, threshold=1.0))
+
+
+def both_known():
+    """Two latents of one concern with all that is known of them."""
+    families = [Family.CYBER] * 30 + [Family.BENIGN] * 10
+    peaks = np.random.default_rng(0).uniform(0, 3, (40, 2))
+    found = calibration.with_recall(TWO, peaks, families)
+    return calibration.with_together(found, calibration.concern_recalls(found, peaks, families))
+
+
+def test_what_latents_find_together_travels_with_the_list():
+    known = both_known()
+    (recall,) = calibration.shown(known)
+    assert (recall.latents, recall.thresholds) == ((3, 4), (2.0, 1.0))
+    assert recall.found.n_hit >= max(each.recall.found.n_hit for each in known)
+    raw = json.loads(json.dumps([each.to_json() for each in known]))
+    assert tuple(map(WatchedLatent.from_json, raw)) == known
+    assert calibration.shown(TWO) == ()
+    assert calibration.shown(known[::-1]) == (recall,)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda known: known[:1],
+        lambda known: (*known, replace(LATENT, index=5)),
+        lambda known: (*known, replace(known[0], index=5)),
+        lambda known: (known[0], replace(known[1], threshold=1.1)),
+        lambda known: (known[0], replace(known[1], recall=None)),
+        lambda known: tuple(replace(each, concern=Family.REFUSAL) for each in known),
+    ],
+)
+def test_another_list_shows_nothing(change):
+    assert calibration.shown(change(both_known())) == ()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 60), st.integers(1, 60))
+def test_a_kept_threshold_is_measured_and_never_moved(above, below):
+    n = above + below
+    peaks = np.concatenate([np.full(above, 3.0), np.full(below, 1.0)])
+    (found,) = calibration.kept((LATENT,), peaks[:, None], corpus_sha256="c")
+    shown = found.calibration
+    assert (found.threshold, shown.threshold, shown.is_kept) == (2.0, 2.0, True)
+    assert (shown.false_positives.n_hit, shown.false_positives.n) == (above, n)
+    assert shown.rate == shown.rate_bound
+    # The bound is the rate at which so few above would come up in one case of twenty.
+    assert scipy.stats.binom.cdf(above, n, shown.rate_bound) == pytest.approx(0.05, rel=1e-6)
+
+
+def test_a_kept_threshold_keeps_its_recall_and_needs_prompts():
+    known = replace(LATENT, recall=shown_at(2.0, 9, 10))
+    (found,) = calibration.kept((known,), np.zeros((5, 1)))
+    assert found.recall == known.recall
+    with pytest.raises(ScanFailed, match="came none"):
+        calibration.kept((known,), np.zeros((0, 1)))
+    with pytest.raises(ScanFailed, match=r"expected peaks \(5, 1\), came \(5, 2\)"):
+        calibration.kept((known,), np.zeros((5, 2)))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 3000), st.sampled_from([0.8, 0.95, 0.99]))
+def test_the_lowest_rate_is_what_none_above_would_show(n, confidence):
+    rate = calibration.lowest_rate(n, confidence)
+    assert (1 - rate) ** n == pytest.approx(1 - confidence)
+    assert calibration.fewest(rate * 1.0001, confidence, Criterion.ASSURED) <= n
+    assert calibration.fewest(rate * 0.999, confidence, Criterion.ASSURED) > n
+    assert calibration.lowest_rate(0, confidence) == 1
 
 
 def test_prompts_of_one_content_are_one_unit():
@@ -245,10 +327,38 @@ def test_what_is_known_of_a_latent_can_be_written_and_read_back():
 def test_lists_from_before_keep_their_form_and_digest():
     """Fields that have nothing to say are not written, so what was pinned stays pinned."""
     raw = json.loads((DATA / "watchlist_smollm2.json").read_text("utf-8"))["latents"]
-    latents = load_watchlist()
-    assert [latent.to_json() for latent in latents] == raw
+    before = [
+        {key: value for key, value in each.items() if key not in {"calibration", "recall"}}
+        for each in raw
+    ]
+    latents = tuple(map(WatchedLatent.from_json, before))
+    assert [latent.to_json() for latent in latents] == before
     assert {latent.trust for latent in latents} == {Trust.AUTOMATIC}
     assert not any(latent.may_clear(0.01) for latent in latents)
     assert plain_sha256(latents) == (
         "1b6996188f270cb1718af8fe910ad6cb7a5cba3ed0e93177afd4532f9bd1ecc4"
+    )
+
+
+def test_the_shipped_list_says_what_it_is_worth():
+    """It was calibrated as it stands; its digest pins that too."""
+    raw = json.loads((DATA / "watchlist_smollm2.json").read_text("utf-8"))
+    latents = load_watchlist()
+    assert [latent.to_json() for latent in latents] == raw["latents"]
+    benign = tuple(each for each in calibration_prompts() if each.family is Family.BENIGN)
+    for latent in latents:
+        shown = latent.calibration
+        assert (shown.threshold, shown.is_kept) == (latent.threshold, True)
+        assert shown.false_positives.n == len(benign)
+        assert shown.corpus_sha256 == plain_sha256(benign)
+        assert latent.recall.threshold == latent.threshold
+        assert len(shown.controls) == 32
+        assert not set(shown.controls) & {each.index for each in latents}
+    recalls = calibration.shown(latents)
+    assert [each.to_json() for each in recalls] == raw["concerns"]
+    assert {each.concern for each in recalls} == set(Family) - {Family.BENIGN}
+    assert {each.model_sha256 for each in recalls} == {raw["model_sha256"]}
+    assert {each.suite_sha256 for each in recalls} == {plain_sha256(calibration_prompts())}
+    assert plain_sha256(latents) == (
+        "4d3a46fd06dbd61196e5f6bc8c03b04022c9a2a79aa88dee06d4e5ddaca743b0"
     )

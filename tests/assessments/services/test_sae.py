@@ -10,6 +10,7 @@ from compliance.audit import log
 from compliance.machines import TransitionRefused
 from compliance.permissions import NotAllowed
 from tests.assessments.results import (
+    CHECKED,
     claim_sae,
     examined,
     make_sae,
@@ -22,13 +23,6 @@ from tests.assessments.results import (
 from tests.factories import make_version
 
 pytestmark = pytest.mark.django_db
-
-CHECKED = SelfCheck(
-    status=CheckStatus.AGREES, sentence="On 900 tokens: L0 41.", n_tokens=900, l0=41.0, fvu=0.1,
-    frozen_fvu=0.9, dead_share=0.02, declared_l0=41.5, declared_fvu=None, base_fvu=None,
-    transfers=None, candidates=(), untried=(),
-)  # fmt: skip
-
 
 @pytest.fixture
 def root_folder(tmp_path, settings):

@@ -11,10 +11,13 @@ from compliance.audit import log
 from compliance.machines import TransitionRefused
 from compliance.permissions import NotAllowed
 from tests.assessments.results import (
+    CHECK,
     COVERAGE,
     HIDDEN,
+    MAKER,
     QUIET,
     READER,
+    finish,
     finished_scan,
     make_finding,
     make_result,
@@ -233,3 +236,57 @@ def test_the_control_does_not_count_as_a_finding():
     moved = replace(HIDDEN, scope="control", key="benign")
     done = finished_scan(make_version(), make_result(tests=(QUIET, moved)))
     assert queries.newest_evidence(done.version)["suppression"].status == "met"
+
+
+def repeated(first):
+    return finish(scan.repeat(first, by=MAKER))
+
+
+def test_a_scan_that_is_run_again_says_whether_it_agrees():
+    first = finished_scan(make_version())
+    second = repeated(first)
+    assert (second.repeats, second.seed, second.suite) == (first, first.seed, first.suite)
+    assert second.agreement["agrees"]
+    assert second.agreement["differences"] == []
+    (line,) = log.entries(objects=[second.uuid], actions=["scan.finish"])
+    assert line.facts["agrees"] is True
+    one = queries.newest_evidence(second.version)["sae_scan"]
+    assert one.payload["agreement"]["agrees"]
+    assert one.payload["repeats"] == str(first.uuid)
+
+
+def test_a_second_run_that_says_something_else_is_a_disagreement():
+    first = finished_scan(make_version())
+    second = finish(scan.repeat(first, by=MAKER), make_result(deployment=0.5))
+    assert not second.agreement["agrees"]
+    assert any("hit_rate: 0.25 then 0.5" in each for each in second.agreement["differences"])
+    (line,) = log.entries(objects=[second.uuid], actions=["scan.finish"])
+    assert line.facts["agrees"] is False
+
+
+def test_only_a_finished_scan_is_run_again(dee, as_actor):
+    asked = request_scan(make_version())
+    with pytest.raises(scan.ScanError, match="Only a finished scan"):
+        scan.repeat(asked, by=MAKER)
+    with pytest.raises(NotAllowed, match="scan:request"):
+        scan.repeat(finished_scan(make_version()), by=as_actor(dee))
+
+
+def test_a_result_of_an_older_form_is_not_compared():
+    first = finished_scan(make_version())
+    assert scan.result_of(first) == make_result()
+    Scan.objects.filter(pk=first.pk).update(result=shard.pack({"findings": []}))
+    first.refresh_from_db()
+    assert scan.result_of(first) is None
+    assert repeated(first).agreement is None
+
+
+def test_an_autoencoder_that_does_not_read_as_declared_flags_everything_it_attests():
+    done = finished_scan(make_version(), make_result(self_check=CHECK))
+    newest = queries.newest_evidence(done.version)
+    for kind in ("sae_scan", "suppression"):
+        assert newest[kind].status == "inconclusive"
+        assert "Flag: the autoencoder does not read as declared" in newest[kind].summary
+        assert newest[kind].payload["self_check"]["declared_l0"] == "41.5"
+    hiding = finished_scan(make_version(), make_result(self_check=CHECK, tests=(HIDDEN,)))
+    assert queries.newest_evidence(hiding.version)["suppression"].status == "not_met"

@@ -91,7 +91,7 @@ def test_the_assessment_report_says_what_was_found_and_what_is_missing(ada, root
     assert made.state == "ready", made.problem
     said = " ".join("\n".join(text_of(blob.read(made.pdf))).split())
     assert "Deception fired on 12 % of prompts" in said
-    assert "0.1235" in said
+    assert "12.3 %" in said
     assert "not met" in said
 
 
