@@ -24,6 +24,7 @@ urlpatterns = [
     path("scans/request/", scans.scan_request, name="scan_request"),
     path("scans/<uuid:uuid>/", scans.scan_page, name="scan"),
     path("scans/<uuid:uuid>/progress", scans.scan_progress, name="scan_progress"),
+    path("scans/<uuid:uuid>/reveal", scans.scan_reveal, name="scan_reveal"),
     path("scans/<uuid:uuid>/cancel", scans.scan_cancel, name="scan_cancel"),
     path("scans/<uuid:uuid>/repeat", scans.scan_repeat, name="scan_repeat"),
     path("scans/<uuid:uuid>/retry", scans.scan_retry, name="scan_retry"),

@@ -27,6 +27,7 @@ PEERS = ROOT / ".venv-peers/bin/python"
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "7"))
 WIDTHS = (16_384, 65_536)
 SIZES = (16_384, 1_048_576, 16_777_216)
+QUIET = 0.5
 STOPS = ("nnsight", "stop_at_layer")
 SCREENED = ("float32", "bfloat16", "unchecked")
 
@@ -38,11 +39,18 @@ def run() -> list[Row]:
     _said.clear()
     if not PEERS.exists():
         raise SystemExit("The peers' packages are not here: run `make peers`.")
-    _say(f"Load of the machine before: {os.getloadavg()[0]:.2f} on {_cores()} cores.")
+    _tell_of_load()
     with _inputs() as env:
         apart("bench.scans.written", "inputs", env)
         rows = [row for width in WIDTHS for row in _beside_peers(width, env)]
         return [*rows, *_of_any_size(env), _suite(env)]
+
+
+def _tell_of_load() -> None:
+    """What else the machine was doing."""
+    load = os.getloadavg()[0]
+    shared = "; others worked on it, which stretches medians most" if load > QUIET else ""
+    _say(f"Load of the machine before: {load:.2f} on {_cores()} cores{shared}.")
 
 
 def remarks() -> str:

@@ -77,6 +77,10 @@ class Moved(Protocol):
         ...
 
 
+NAMED: dict[str, Machine] = {}
+"""Every machine by its name, which is the kind of thing that it moves."""
+
+
 class Machine:
     """A named table of states and moves. The first state is the initial one."""
 
@@ -92,6 +96,7 @@ class Machine:
         self.states = states
         self.moves = moves
         self.initial = next(iter(states))
+        NAMED.setdefault(name, self)
 
     def move(self, state: str, verb: str) -> Move:
         """The row of the table, or TransitionRefused saying what would be possible."""

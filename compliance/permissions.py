@@ -162,6 +162,7 @@ TOKEN_SCOPES: frozenset[Permission] = frozenset(
         _P.GATE_ASK,
         _P.INCIDENT_OPEN,
         _P.SCAN_REQUEST,
+        _P.WATCHLIST_WRITE,
         *READING,
     }
 )

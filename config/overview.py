@@ -29,6 +29,7 @@ OBJECT_PAGES: dict[str, str] = {
     **incidents_urls.OBJECT_PAGES,
 }
 SHORT = 8
+COMINGS = frozenset({"session"})  # who came and went changes nothing
 FOUND = 6
 
 
@@ -57,7 +58,8 @@ def today(request: HttpRequest) -> HttpResponse:
 
 def _changes(who: Any) -> list[Any]:
     if who.may(Permission.AUDIT_READ):
-        return queries.record_lines(who, limit=SHORT)
+        lines = queries.record_lines(who, limit=SHORT * 8)
+        return [line for line in lines if line.action.partition(".")[0] not in COMINGS][:SHORT]
     subjects = [s.subject for s in queries.versions_for(who).order_by("-id")[:SHORT]]
     subjects += [i.subject for i in incident_queries.incidents_for(who).order_by("-id")[:SHORT]]
     return sorted(queries.timeline_of(subjects, who), key=lambda line: line.at, reverse=True)[
@@ -77,7 +79,8 @@ def search(request: HttpRequest) -> HttpResponse:
     query = request.GET.get("q", "").strip()[:100]
     groups = _found(actor(request), query) if len(query) > 1 else []
     template = "components/search_results.html" if wants_part(request) else "config/search.html"
-    return render(request, template, {"query": query, "groups": groups})
+    context = {"query": query, "groups": groups, "nav_current": "search"}
+    return render(request, template, context)
 
 
 def _found(who: Any, query: str) -> list[dict[str, Any]]:
@@ -117,12 +120,20 @@ def _found(who: Any, query: str) -> list[dict[str, Any]]:
     groups = []
     for label, rows, words in sources:
         found = [
-            {"title": str(row), "reference": getattr(row, "reference", ""), "url": row.path}
+            {
+                "title": getattr(row, "title", "") or str(row),
+                "reference": _reference(row),
+                "url": row.path,
+            }
             for row in rows.filter(words | by_uuid)[:FOUND]
         ]
         if found:
             groups.append({"label": label, "results": found})
     return groups
+
+
+def _reference(row: Any) -> str:
+    return getattr(row, "reference", "")
 
 
 def resolve(request: HttpRequest, kind: str, uuid: UUID) -> HttpResponse:  # noqa: ARG001 - a view's signature

@@ -147,12 +147,15 @@ def expect_every_family(job: ScanJob) -> None:
 
 
 def expect_enough(job: ScanJob, settings: Settings) -> None:
-    """Refuse too few benign prompts for the rate, before anything is read."""
+    """Refuse what is no rate, and too few benign prompts for one, before anything is read."""
+    if not 0 < settings.rate < 1:
+        message = f"expected a false-positive rate between 0 and 1, came {settings.rate:g}"
+        raise ScanFailed(message, permanent=True)
+    if settings.keeps_thresholds:
+        return
     benign = {unit_of(prompt) for prompt in job.prompts if prompt.family is Family.BENIGN}
     n = len(benign) - len(benign) // HELD_BACK
     rate, confidence = settings.rate, settings.confidence
-    if settings.keeps_thresholds or not 0 < rate < 1:  # What is no rate is refused where it is set.
-        return
     if n < (needed := calibration.fewest(rate, confidence, Criterion.ASSURED)):
         message = (
             f"a false-positive rate of {rate:g} needs at least {needed} benign prompts to set "

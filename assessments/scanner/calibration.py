@@ -25,6 +25,7 @@ from assessments.scanner.contract import (
     Share,
     WatchedLatent,
 )
+from assessments.scanner.recalls import said_alike
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -324,27 +325,39 @@ def with_together(
 def shown(watchlist: Sequence[WatchedLatent]) -> tuple[ConcernRecall, ...]:
     """What is shown of each concern by exactly these latents at exactly these thresholds.
 
-    A list that lost a latent, gained one or moved a threshold is another list: nothing is shown.
+    A list that lost a latent, gained one or moved a threshold is another list. What was counted for
+    all of them together is then worth nothing; what its best latent finds alone still holds.
     """
     by_concern = (
         [latent for latent in watchlist if latent.concern is concern] for concern in Family
     )
-    return tuple(each for each in map(said_alike, by_concern) if each is not None)
+    found = (said_alike(ours) or of_the_best(ours) for ours in by_concern)
+    return tuple(each for each in found if each is not None)
 
 
-def said_alike(latents: Sequence[WatchedLatent]) -> ConcernRecall | None:
-    """What all latents of a concern say of it, if they say the same and it is of them."""
-    said = {latent.recall.together if latent.recall else None for latent in latents}
-    recall = said.pop() if len(said) == 1 else None
-    return recall if recall is not None and speaks_of(recall, latents) else None
+def of_the_best(latents: Sequence[WatchedLatent]) -> ConcernRecall | None:
+    """What the latent finds that finds most, of those that are measured at their threshold.
 
-
-def speaks_of(recall: ConcernRecall, latents: Sequence[WatchedLatent]) -> bool:
-    """Whether it was counted with exactly these latents of its concern."""
-    theirs = dict(zip(recall.latents, recall.thresholds, strict=False))
-    concerns = {latent.concern for latent in latents}
-    now = {latent.index: latent.threshold for latent in latents}
-    return theirs == now and concerns == {recall.concern}
+    Taking the best of several flatters it, so its interval is widened by their number (Bonferroni).
+    """
+    measured = [
+        (latent, latent.recall, latent.calibration)
+        for latent in latents
+        if latent.recall and latent.recall.threshold == latent.threshold
+        if latent.calibration and latent.calibration.threshold == latent.threshold
+    ]
+    if not measured:
+        return None
+    best, recall, known = max(measured, key=lambda each: each[1].found.share)
+    confidence = 1 - (1 - recall.found.confidence) / len(measured)
+    return ConcernRecall(
+        concern=best.concern,
+        latents=(best.index,),
+        thresholds=(best.threshold,),
+        found=share(recall.found.n_hit, recall.found.n, confidence),
+        false_positives=known.false_positives,
+        suite_sha256=recall.suite_sha256,
+    )
 
 
 def of(families: Sequence[Family], wanted: Family) -> Bools:

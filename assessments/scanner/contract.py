@@ -572,8 +572,9 @@ class Precision(Plain):
     """Prompts read again in float32: a hit, a peak near its threshold, or one of a pair."""
     n_flipped: int
     """Of these, prompts in which a latent came to lie on the other side of its threshold."""
-    widest_band: float
-    """The widest guard band, in thresholds."""
+    widest_band: float | None
+    """The widest guard band, as a share of the pre-activation it guards; None where latents compete
+    and everything is read again."""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from assessments.scanner.contract import SelfCheck
+    from assessments.scanner.formats import Layout
     from assessments.scanner.rows import Rows
     from assessments.scanner.sae import SparseAutoencoder
 
@@ -67,10 +68,7 @@ def examine(
             not the read point.
     """
     layout = formats.layout_of(path, name)
-    files = {}
-    for each in layout.files(path):
-        files[each.name] = file_sha256(each)
-        alive()
+    files = digests(layout, path, alive)
     sae = layout.load(path)
     doubts = (*sae.doubts, *weightless(sae, path.name, alive))
     point = read_point(sae.hook_name)
@@ -91,6 +89,22 @@ def examine(
         not_evidence=sae.not_evidence,
         self_check=checked,
     )
+
+
+def digests(layout: Layout, path: Path, alive: Callable[[], object]) -> dict[str, str]:
+    """Each file that makes the autoencoder, and its digest.
+
+    Raises:
+        ScanFailed: one of them is not there.
+    """
+    found = {}
+    for each in layout.files(path):
+        if not each.is_file():
+            message = f"{path.name}: the layout {layout.NAME} expects {each.name}, which is missing"
+            raise ScanFailed(message, permanent=True)
+        found[each.name] = file_sha256(each)
+        alive()
+    return found
 
 
 def weightless(sae: SparseAutoencoder, name: str, alive: Callable[[], object]) -> Iterator[str]:

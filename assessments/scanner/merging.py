@@ -223,10 +223,11 @@ def precision(parts: Sequence[Part]) -> Precision | None:
     found = [part.precision for part in parts if part.precision]
     if not found:
         return None
+    bands = [each.widest_band for each in found]
     return Precision(
         dtype=found[0].dtype,
         n_prompts=sum(each.n_prompts for each in found),
         n_rechecked=sum(each.n_rechecked for each in found),
         n_flipped=sum(each.n_flipped for each in found),
-        widest_band=max(each.widest_band for each in found),
+        widest_band=None if None in bands else max(each for each in bands if each is not None),
     )

@@ -336,6 +336,25 @@ class Columns:
             return unscaled(f, self.own.rank_scale)
         return f
 
+    def pre(self, x: Tensor) -> Tensor:
+        """Pre-activations of the watched latents: (N, D) to (N, M)."""
+        return self.own.pre(self.sae.seen(x)[0])
+
+    def borders(self, thresholds: Tensor) -> Tensor | None:
+        """The pre-activation above which each latent is above its threshold: (M,) to (M,).
+
+        None where latents compete: there a pre-activation alone says nothing.
+        """
+        if self.sae.architecture not in COLUMN_BY_COLUMN:
+            return None
+        wanted = thresholds.to(self.own.w)
+        if self.own.rank_scale is not None and not self.sae.keeps_rank_scale:
+            wanted = wanted * self.own.rank_scale
+        if self.own.gate is not None:
+            b_gate, b_mag, growth = self.own.gate
+            return torch.maximum((wanted - b_mag) / growth, -b_gate)
+        return wanted if self.own.threshold is None else wanted.maximum(self.own.threshold)
+
     def _ranked(self, z: Tensor, pre: Tensor, some: Weights) -> Tensor:
         """Top-k without all latents for most tokens."""
         is_absolute = self.sae.architecture is Architecture.ABSTOPK

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from assessments.scanner.sae import Columns, SparseAutoencoder
     from assessments.scanner.shards import Report, Shard
 
+    Bools = NDArray[np.bool_]
     Floats = NDArray[np.float64]
     Rank = tuple[float, int, int]
     """Strongest first, then the earlier prompt, then the earlier latent."""
@@ -66,8 +67,9 @@ N_ALONE = 16
 MOST_PREFIX_DEVIATION = {"float32": 1e-5, "bfloat16": 2e-2}
 """A kept prefix that changes the stream by more is not used."""
 GUARD = 6.0
-"""Width of the band around a threshold in which a bfloat16 peak is read again: standard deviations
-of the difference between bfloat16 and float32."""
+"""How far below its border a prompt's highest pre-activation in bfloat16 still has the prompt read
+again: standard deviations of the difference between bfloat16 and float32. Pre-activations, for past
+a jump of a JumpReLU the least difference is a large one."""
 MERGE_AFTER = 256
 """Prompts whose sums are kept apart at most."""
 GOLDEN = (math.sqrt(5) - 1) / 2
@@ -198,6 +200,26 @@ def n_alone_step(job: ScanJob) -> int:
     return max(1, math.ceil(len(job.prompts) / N_ALONE))
 
 
+def borders(instrument: Instrument, thresholds: Floats) -> Floats:
+    """Pre-activations above which latents are above their thresholds; -inf where latents compete."""
+    found = instrument.columns.borders(torch.from_numpy(thresholds))
+    if found is None:
+        return np.full(len(thresholds), -np.inf)
+    return np.asarray(found.double().cpu().numpy())
+
+
+def width_of(band: Floats, borders: Floats) -> float | None:
+    """The widest part of a guard band, as a share of the border it guards; None for no border."""
+    if not np.isfinite(borders).all():
+        return None
+    return float((band / np.maximum(np.abs(borders), np.finfo(float).tiny)).max())
+
+
+def highest_pre(instrument: Instrument, content: Tensor) -> Floats:
+    """The highest pre-activation of each watched latent on a content: (T, D) to (M,)."""
+    return np.asarray(instrument.columns.pre(content).max(0).values.double().cpu().numpy())
+
+
 class PromptWork:
     """One shard of prompts, while it is being worked."""
 
@@ -219,6 +241,7 @@ class PromptWork:
         self.watched = Watched.of(job.watchlist)
         self.thresholds = np.array(self.watched.thresholds)
         self.paired = paired_ids(job) if self.is_screened else frozenset()
+        self.borders = borders(self.first, self.thresholds)
         self.rows: list[PromptRow] = []
         self.statistics: list[WatchStatistics] = []
         self.candidates: dict[tuple[Family, Frame], list[tuple[Rank, Finding]]] = defaultdict(list)
@@ -276,21 +299,22 @@ class PromptWork:
         if band is None:
             yield from self.encoded(self.careful, self.exact, lot)
             return
-        again: dict[int, Floats] = {}
-        for place, activations in self.encoded(self.reader, self.first, lot):
-            if self.job.prompts[place].id in self.paired or self.is_open(activations, band):
-                again[place] = activations
+        before: dict[int, Bools] = {}
+        for place, stream in self.reader.read(self.ids, lot):
+            content = self.content(place, lot, stream)
+            height = highest_pre(self.first, content)
+            if self.job.prompts[place].id in self.paired or (height > self.borders - band).any():
+                before[place] = height > self.borders
             else:
-                yield place, activations
-        places = tuple(again)
-        if not places:
+                yield place, self.activations(self.first, place, content)
+        if not before:
             return
         for place, activations in self.encoded(
-            self.careful, self.exact, Lot(places, lot.n_prefix, lot.n_tokens)
+            self.careful, self.exact, Lot(tuple(before), lot.n_prefix, lot.n_tokens)
         ):
             self.n_rechecked += 1
-            before, after = (each.max(axis=0) > self.thresholds for each in (again[place], activations))  # fmt: skip
-            self.n_flipped += int((before != after).any())
+            after = activations.max(axis=0) > self.thresholds
+            self.n_flipped += int((before[place] != after).any())
             yield place, activations
 
     def encoded(
@@ -298,11 +322,18 @@ class PromptWork:
     ) -> Iterator[tuple[int, Floats]]:
         """A lot's streams through the watched columns."""
         for place, stream in reader.read(self.ids, lot):
-            chat = self.chats[place]
-            content = stream[chat.start - lot.n_prefix : chat.end - lot.n_prefix]
-            if instrument.beside is not None:
-                self.control_peaks[place] = self.highest(instrument.beside, chat, content)
-            yield place, instrument.columns.encode(content).double().cpu().numpy()
+            yield place, self.activations(instrument, place, self.content(place, lot, stream))
+
+    def content(self, place: int, lot: Lot, stream: Tensor) -> Tensor:
+        """The scored part of a prompt's stream: (T, D)."""
+        chat = self.chats[place]
+        return stream[chat.start - lot.n_prefix : chat.end - lot.n_prefix]
+
+    def activations(self, instrument: Instrument, place: int, content: Tensor) -> Floats:
+        """The watched latents, (T, M); what the latents beside them peak at is kept aside."""
+        if instrument.beside is not None:
+            self.control_peaks[place] = self.highest(instrument.beside, self.chats[place], content)
+        return np.asarray(instrument.columns.encode(content).double().cpu().numpy())
 
     def highest(self, columns: Columns, chat: ChatTokens, content: Tensor) -> tuple[float, ...]:
         """Each latent's peak on the content, set-apart tokens left out: (C,) of (T, D)."""
@@ -312,24 +343,23 @@ class PromptWork:
         peaks = columns.encode(content[scored.to(content.device)]).max(0).values
         return tuple(peaks.double().tolist())
 
-    def is_open(self, activations: Floats, band: Floats) -> bool:
-        """Whether a peak is a hit, or too near its threshold to say."""
-        return bool((activations.max(axis=0) > self.thresholds - band).any())
-
     def band(self) -> Floats:
-        """How near its threshold each latent's peak has to be to be read again: (M,).
+        """How near its border each latent's highest pre-activation is read again: (M,).
 
         Measured on prompts spread over the whole job, so that it is the same in every shard.
+        Infinite where latents compete: there everything is read again.
         """
+        if not np.isfinite(self.borders).all():
+            return np.full(len(self.thresholds), np.inf)
         differences = []
         for place in range(0, len(self.job.prompts), n_alone_step(self.job)):
             chat = chat_tokens(self.tokenizer, self.job.prompts[place])
-            peaks = [
-                instrument.columns.encode(stream[chat.start : chat.end]).max(0).values
+            coarse, exact = (
+                highest_pre(instrument, stream[chat.start : chat.end])
                 for reader, instrument in ((self.reader, self.first), (self.careful, self.exact))
                 for _, stream in reader.read({place: chat.ids}, Lot((place,), 0, 0))
-            ]
-            differences.append((peaks[0] - peaks[1]).double().cpu().numpy())
+            )
+            differences.append(coarse - exact)
         spread = np.sqrt(np.mean(np.square(differences), axis=0))
         return np.asarray(GUARD * np.maximum(spread, np.median(spread)))
 
@@ -418,5 +448,5 @@ class PromptWork:
             n_prompts=len(self.rows),
             n_rechecked=self.n_rechecked,
             n_flipped=self.n_flipped,
-            widest_band=float((band / self.thresholds).max()),
+            widest_band=width_of(band, self.borders),
         )

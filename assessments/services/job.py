@@ -6,6 +6,12 @@ from assessments.models import Scan
 from assessments.scanner.contract import Prompt, ScanJob, WatchedLatent
 from assessments.services import sae
 
+N_CONTROLS = 8
+"""Random latents of like density that are read beside each watched one."""
+ALONE = frozenset({"standard", "jumprelu", "gated"})
+"""Architectures in which a latent needs nothing of the others. In the rest, controls would cost the
+watch-list its point: with them nearly every token has some latent for which all must be computed."""
+
 
 def of(scan: Scan) -> ScanJob:
     """The whole scan; every worker of it gets the very same."""
@@ -22,4 +28,5 @@ def of(scan: Scan) -> ScanJob:
         device=scan.device,
         sae_format=scan.sae.layout,
         base_fvu=sae.base_fvu(scan.sae, scan.version),
+        n_controls=N_CONTROLS if scan.sae.architecture in ALONE else 0,
     )

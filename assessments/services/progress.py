@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from django.conf import settings
 
 from assessments.scanner.contract import Stage
+from assessments.states import SCAN
 
 if TYPE_CHECKING:
     from assessments.models import Scan, ScanShard
@@ -67,6 +68,11 @@ def money(an_hour: Decimal, seconds: float) -> Decimal:
     """The price of some device time, rounded up to the cent."""
     exact = an_hour * Decimal(seconds) / SECONDS_AN_HOUR
     return exact.quantize(CENT, rounding=ROUND_UP)
+
+
+def is_over(scan: Scan) -> bool:
+    """Whether nobody works on it any more, unless a person asks again."""
+    return scan.state in SCAN.ends() | {"failed"}
 
 
 def of(scan: Scan, shards: Sequence[ScanShard]) -> ScanProgress:

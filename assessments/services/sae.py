@@ -346,6 +346,11 @@ def _row(claimed: ClaimedSae) -> Sae:
     return Sae.objects.select_related("subject").get(pk=claimed.pk)
 
 
+def is_over(sae: Sae) -> bool:
+    """Whether no worker will do anything about it by itself."""
+    return sae.state in {"ready", "refused"}
+
+
 def hindrance(sae: Sae) -> str:
     """Why nothing can be scanned with it, in words; empty where it can."""
     if sae.state == "refused":

@@ -88,6 +88,20 @@ def read(text: str, form: str) -> tuple[Prompt, ...]:
     """
     problems: list[Problem] = []
     lines = _csv_lines(text, problems) if form == "csv" else _jsonl_lines(text, problems)
+    return _prompts(lines, problems)
+
+
+def from_rows(rows: Iterable[Any]) -> tuple[Prompt, ...]:
+    """The prompts of some JSON objects; a row counts as a line.
+
+    Raises:
+        FileError: as `read`.
+    """
+    problems: list[Problem] = []
+    return _prompts(_objects(enumerate(rows, start=1), problems), problems)
+
+
+def _prompts(lines: Iterable[Line], problems: list[Problem]) -> tuple[Prompt, ...]:
     placed = [
         Placed(line.number, made) for line in lines if (made := _prompt(line, problems)) is not None
     ]
@@ -186,20 +200,28 @@ def _csv_line(
 
 
 def _jsonl_lines(text: str, problems: list[Problem]) -> Iterator[Line]:
-    for number, raw in enumerate(text.split("\n"), start=1):
-        if not raw.strip():
+    def rows() -> Iterator[tuple[int, Any]]:
+        for number, raw in enumerate(text.split("\n"), start=1):
+            if not raw.strip():
+                continue
+            try:
+                yield number, json.loads(raw)
+            except (ValueError, RecursionError) as error:
+                said = _("expected a JSON object; %(error)s.")
+                problems.append(
+                    Problem(_at(number), said % {"error": hostile.one_line(str(error))})
+                )
+
+    return _objects(rows(), problems)
+
+
+def _objects(rows: Iterable[tuple[int, Any]], problems: list[Problem]) -> Iterator[Line]:
+    for number, values in rows:
+        if isinstance(values, dict):
+            yield Line(number, values)
             continue
-        try:
-            values = json.loads(raw)
-        except (ValueError, RecursionError) as error:
-            said = _("expected a JSON object; %(error)s.")
-            problems.append(Problem(_at(number), said % {"error": hostile.one_line(str(error))}))
-            continue
-        if not isinstance(values, dict):
-            said = _("expected a JSON object with the fields %(names)s.")
-            problems.append(Problem(_at(number), said % {"names": ", ".join(COLUMNS)}))
-            continue
-        yield Line(number, values)
+        said = _("expected a JSON object with the fields %(names)s.")
+        problems.append(Problem(_at(number), said % {"names": ", ".join(COLUMNS)}))
 
 
 def _prompt(line: Line, problems: list[Problem]) -> Prompt | None:

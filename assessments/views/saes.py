@@ -18,6 +18,7 @@ from assessments.scanner.contract import CheckStatus
 from assessments.services import sae as saes
 from assessments.states import SAE
 from assessments.views.instruments import crumbs, figure, flat, head_action, person, tabs
+from assessments.views.measured import CHECKS
 from compliance import queries as ground
 from compliance.actors import require
 from compliance.machines import Tone
@@ -37,14 +38,6 @@ if TYPE_CHECKING:
 HERE = "assessments:instruments"
 CANDIDATES_SHOWN = 6
 
-CHECKS = {
-    CheckStatus.AGREES.value: Badge(gettext_lazy("agrees with what is declared"), Tone.OK),
-    CheckStatus.DISAGREES.value: Badge(gettext_lazy("differs from what is declared"), Tone.WARN),
-    CheckStatus.NOTHING_DECLARED.value: Badge(
-        gettext_lazy("measured; nothing is declared"), Tone.NEUTRAL
-    ),
-    CheckStatus.UNUSABLE.value: Badge(gettext_lazy("says nothing of this model"), Tone.BAD),
-}
 VARIANTS = {
     "as_declared": gettext_lazy("as declared"),
     "with_b_in": gettext_lazy("with the decoder's bias taken off the input"),
@@ -82,7 +75,7 @@ def use_badge(row: Sae) -> Badge | None:
     if row.unreadable:
         return Badge(_("encodes only"), Tone.WARN)
     if row.self_check and row.self_check["status"] == CheckStatus.DISAGREES.value:
-        return Badge(_("differs from what is declared"), Tone.WARN)
+        return Badge(_("does not read as declared"), Tone.WARN)
     return Badge(_("can be scanned with"), Tone.OK)
 
 
@@ -195,7 +188,9 @@ def sae(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "twin": found.same_as,
         "measures": measures(found),
         "check": found.self_check,
-        "check_badge": CHECKS.get((found.self_check or {}).get("status", "")),
+        "check_badge": CHECKS[CheckStatus(found.self_check["status"])]
+        if found.self_check
+        else None,
         "candidates": candidates(found),
         "facts": facts(found, who),
         "card": list(flat(found.card)),
@@ -212,7 +207,7 @@ def sae_progress(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Whether the check goes on, asked for every two seconds; the whole page once it is over."""
     found = fetch(queries.saes_for(actor(request)), uuid=uuid)
     answer = page(request, "components/progress.html", {"progress": progress_card(found)})
-    if is_over(found):
+    if saes.is_over(found):
         answer["HX-Refresh"] = "true"
     return answer
 
@@ -226,11 +221,6 @@ def sae_recheck(request: HttpRequest, uuid: UUID) -> HttpResponse:
     return redirect("assessments:sae", uuid=uuid)
 
 
-def is_over(found: Sae) -> bool:
-    """Whether no worker will do anything about it by itself."""
-    return found.state in {"ready", "refused"}
-
-
 def progress_card(found: Sae) -> dict[str, Any]:
     """What the progress component needs; there is no telling how long it takes."""
     state = badge(SAE, found.state)
@@ -238,7 +228,7 @@ def progress_card(found: Sae) -> dict[str, Any]:
         "id": f"sae-{found.uuid}",
         "what": _("%(sae)s: %(state)s") % {"sae": found.name, "state": state.label},
         "total": 0,
-        "is_over": is_over(found),
+        "is_over": saes.is_over(found),
         "outcome": state.label,
         "tone": state.tone,
         "poll_url": reverse("assessments:sae_progress", args=[found.uuid]),

@@ -15,7 +15,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from assessments import queries
 from assessments.forms.scans import ScanForm
+from assessments.forms.waivers import ReasonForm
 from assessments.services import picture, scan
+from assessments.services import suite as suites
 from assessments.services.scan import ScanError
 from assessments.states import SCAN
 from assessments.views import measured, shown
@@ -30,6 +32,7 @@ from compliance.views.tables import Column, Empty, Filter, Kind, Table
 
 if TYPE_CHECKING:
     from assessments.models import Scan
+    from assessments.scanner.contract import ScanResult
 
 SCANS = Table(
     caption=gettext_lazy("Scans"),
@@ -107,7 +110,24 @@ def scan_request(request: HttpRequest) -> HttpResponse:
 def scan_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """One scan: the answer, the reason, the data."""
     found = fetch(queries.scans_for(actor(request)), uuid=uuid)
-    return page(request, "assessments/scan.html", scan_context(found, actor(request)))
+    context = scan_context(found, actor(request), is_hidden=found.suite.is_hidden)
+    return page(request, "assessments/scan.html", context)
+
+
+@require_POST
+def scan_reveal(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """The tokens of a hidden suite's prompts, this once; that they were read is written down."""
+    who = actor(request)
+    found = fetch(queries.scans_for(who), uuid=uuid)
+    require(who, Permission.SCAN_REQUEST, found.suite.subject)
+    form = ReasonForm(request.POST)
+    if not form.is_valid():
+        context = {**scan_context(found, who, is_hidden=True), "reveal_form": form}
+        return page(request, "assessments/scan.html", context, status=422)
+    suites.reveal(found.suite, reason=form.cleaned_data["reason"], where=found.ref, by=who)
+    answer = page(request, "assessments/scan.html", scan_context(found, who))
+    answer["Cache-Control"] = "no-store"
+    return answer
 
 
 @require_safe
@@ -181,10 +201,11 @@ def may_cancel(found: Scan, who: Actor) -> bool:
     return "cancel" in SCAN.verbs(found, who)
 
 
-def scan_context(found: Scan, who: Actor) -> dict[str, Any]:
-    """Everything the page of one scan shows."""
+def scan_context(found: Scan, who: Actor, *, is_hidden: bool = False) -> dict[str, Any]:
+    """Everything the page of one scan shows; of a hidden suite without a word of its prompts."""
+    result = scan.result_of(found)
+    cards, latents = token_rows(found, result, is_hidden=is_hidden)
     summaries, tests = queries.summaries_of(found), queries.tests_of(found)
-    findings = list(found.findings.order_by("concern", "-activation"))
     shards = queries.shards_of(found)
     may = may_cancel(found, who)
     return {
@@ -202,10 +223,13 @@ def scan_context(found: Scan, who: Actor) -> dict[str, Any]:
         "concern_tests": shown.test_rows(tests, "concern", "control"),
         "latent_tests": shown.test_rows(tests, "latent"),
         "ratio_chart": picture.suppression_chart([_figures(test) for test in tests]),
-        "findings": shown.finding_cards(findings),
-        "n_findings": len(findings),
+        "findings": cards,
+        "n_findings": found.findings.count(),
+        "latents": latents,
+        "is_hidden": is_hidden,
+        "reveal_form": ReasonForm() if is_hidden and suites.may_reveal(found.suite, who) else None,
         "coverage": shown.coverage_facts(found.coverage) if found.coverage else [],
-        **measured_context(found, who),
+        **measured_context(found, result, who),
         "facts": shown.run_facts(found, shards),
         "others": queries.comparable_scans(who, found)[:6] if found.state == "done" else [],
         "history": entries(ground.history(found, who)),
@@ -217,12 +241,22 @@ def scan_context(found: Scan, who: Actor) -> dict[str, Any]:
     }
 
 
-def measured_context(found: Scan, who: Actor) -> dict[str, Any]:
+def token_rows(
+    found: Scan, result: ScanResult | None, *, is_hidden: bool
+) -> tuple[list[shown.FindingCard], list[measured.LatentRow]]:
+    """What shows tokens: findings, and each latent's strongest."""
+    cards = shown.finding_cards(list(found.findings.order_by("concern", "-activation")))
+    latents = measured.latent_rows(result) if result else []
+    if is_hidden:
+        cards = [card._replace(frames=shown.blank(card.frames)) for card in cards]
+        latents = [row._replace(frames=shown.blank(row.frames)) for row in latents]
+    return cards, latents
+
+
+def measured_context(found: Scan, result: ScanResult | None, who: Actor) -> dict[str, Any]:
     """What the whole result says, once it is there."""
-    result = scan.result_of(found)
     return {
         "check": measured.check_card(result.self_check) if result and result.self_check else None,
-        "latents": measured.latent_rows(result) if result else [],
         "contexts": measured.context_rows(result.coverage) if result else [],
         "agreement": measured.agreement_card(found),
         "may_repeat": found.state == "done"

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 STEPS = 9
 MOST_FINDINGS = 24
+HIDDEN = " \N{BULLET}\N{BULLET}\N{BULLET}"
 
 STAGES = {
     "": gettext_lazy("waiting for a scan worker"),
@@ -139,7 +140,7 @@ def outcome_badge(decision: GateDecision) -> Badge:
 
 def is_over(scan: Scan) -> bool:
     """Whether nobody works on it any more, unless a person asks again."""
-    return scan.state in SCAN.ends() | {"failed"}
+    return progress.is_over(scan)
 
 
 def progress_card(
@@ -308,6 +309,14 @@ def _token_frame(found: Finding, highest: float) -> TokenFrame:
         for text, value in zip(window["tokens"], window["activations"], strict=True)
     ]
     return TokenFrame(FRAMES.get(found.frame, found.frame), f"{found.activation:.3g}", tokens)
+
+
+def blank(frames: Iterable[TokenFrame]) -> list[TokenFrame]:
+    """The same shades without the words: prompts of a hidden suite are not read along the way."""
+    return [
+        frame._replace(tokens=[token._replace(text=HIDDEN) for token in frame.tokens])
+        for frame in frames
+    ]
 
 
 def step(value: float, highest: float) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, cast
 from uuid import UUID
 
@@ -10,13 +11,14 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse, reverse_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from assessments import queries
 from assessments.forms.instruments import DropForm, WatchListForm
 from assessments.policies import load
 from assessments.scanner.contract import Trust, WatchedLatent
+from assessments.scanner.recalls import said_alike
 from assessments.services import difference, watchlist_file
 from assessments.services import watchlist as watchlists
 from assessments.services.picture import concern_label
@@ -30,6 +32,7 @@ from assessments.views.instruments import (
     same_name,
     tabs,
 )
+from assessments.views.measured import share_words
 from compliance import queries as ground
 from compliance.actors import require
 from compliance.machines import Tone
@@ -44,7 +47,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from assessments.models import WatchList
-    from assessments.scanner.contract import Calibration, Recall, Share
+    from assessments.scanner.contract import Calibration, Recall
     from assessments.services.difference import Change, ListDifference
     from compliance.actors import Actor
 
@@ -100,49 +103,93 @@ class NumberRow(NamedTuple):
     against_url: str
 
 
-def may_clear(found: WatchList) -> tuple[int, int]:
-    """How many latents may clear, and how many there are."""
-    floor = float(load.scan_criteria().least_recall)
-    latents = watchlists.latents_of(found)
-    return sum(each.may_clear(floor) for each in latents), len(latents)
+class Silence(StrEnum):
+    """What it says of a concern that none of its latents rose."""
+
+    CLEARS = "clears"
+    """What its latents find together is counted, and it is enough."""
+    SINGLE = "single"
+    """Together nothing is counted; a single latent is shown to find enough."""
+    NOTHING = "nothing"
+    """It may signal, never clear."""
+
+
+SILENCES = {
+    Silence.CLEARS: Badge(gettext_lazy("may signal and clear"), Tone.OK),
+    Silence.SINGLE: Badge(gettext_lazy("single latents may clear"), Tone.INFO),
+    Silence.NOTHING: Badge(gettext_lazy("may signal, never clear"), Tone.WARN),
+}
+
+
+class ConcernRow(NamedTuple):
+    """One concern of a watch-list: what its latents find together."""
+
+    concern: str
+    latents: str
+    found: str
+    false_positives: str
+    silence: Silence
+    role: Badge
+
+
+def floor() -> float:
+    """The share of positive controls that has to be found."""
+    return float(load.scan_criteria().least_recall)
+
+
+def concern_rows(found: WatchList) -> list[ConcernRow]:
+    """Each concern that is watched, and what silence about it says."""
+    by_concern: dict[str, list[WatchedLatent]] = {}
+    for latent in watchlists.latents_of(found):
+        by_concern.setdefault(latent.concern, []).append(latent)
+    return [_concern_row(concern, latents) for concern, latents in sorted(by_concern.items())]
+
+
+def _concern_row(concern: str, latents: list[WatchedLatent]) -> ConcernRow:
+    together = said_alike(latents)
+    if together is not None:
+        silence = Silence.CLEARS if together.may_clear(floor()) else Silence.NOTHING
+    else:
+        is_single = any(each.may_clear(floor()) for each in latents)
+        silence = Silence.SINGLE if is_single else Silence.NOTHING
+    return ConcernRow(
+        concern=concern_label(concern),
+        latents=", ".join(str(each.index) for each in latents),
+        found=share_words(together.found) if together else "",
+        false_positives=share_words(together.false_positives) if together else "",
+        silence=silence,
+        role=SILENCES[silence],
+    )
 
 
 def role_badge(found: WatchList) -> Badge:
     """What its silence may say, in a word."""
-    n_clear, n = may_clear(found)
-    if n_clear == 0:
-        return Badge(_("may signal, never clear"), Tone.WARN)
-    if n_clear == n:
-        return Badge(_("may signal and clear"), Tone.OK)
-    return Badge(_("%(k)s of %(n)s may clear") % {"k": n_clear, "n": n}, Tone.INFO)
+    silences = [row.silence for row in concern_rows(found)]
+    n_clear = silences.count(Silence.CLEARS)
+    if n_clear in {0, len(silences)}:
+        return SILENCES[max(silences, key=[Silence.NOTHING, Silence.SINGLE, Silence.CLEARS].index)]
+    words = {"k": n_clear, "n": len(silences)}
+    return Badge(_("clears %(k)s of %(n)s concerns") % words, Tone.INFO)
 
 
 def role_sentence(found: WatchList) -> str:
-    """The same in a sentence with the figure that decides."""
-    n_clear, n = may_clear(found)
-    words = {"k": n_clear, "n": n, "floor": f"{load.scan_criteria().least_recall:.0%}"}
-    if n_clear == 0:
-        return (
-            _(
-                "It may signal, never clear: for none of its latents is it shown that it finds at least %(floor)s of positive controls."
-            )
-            % words
+    """The same in a sentence, with the figure that decides and the concerns it speaks of."""
+    rows = concern_rows(found)
+    clear = ", ".join(row.concern for row in rows if row.silence is Silence.CLEARS)
+    words = {"floor": f"{floor():.0%}", "concerns": clear}
+    if not clear:
+        said = _(
+            "It may signal, never clear: of no concern is it shown that its latents together find at least %(floor)s of positive controls."
         )
-    if n_clear == n:
-        return (
-            _(
-                "It may signal and clear: for each of its latents it is shown that it finds at least %(floor)s of positive controls."
-            )
-            % words
+    elif all(row.silence is Silence.CLEARS for row in rows):
+        said = _(
+            "It may signal and clear: of each concern it is shown that its latents together find at least %(floor)s of positive controls."
         )
-    return (
-        ngettext(
-            "%(k)s of its %(n)s latents is shown to find at least %(floor)s of positive controls, and its silence may clear; the others may only signal.",
-            "%(k)s of its %(n)s latents are shown to find at least %(floor)s of positive controls, and their silence may clear; the others may only signal.",
-            n_clear,
+    else:
+        said = _(
+            "It may signal every concern below. Its silence clears these alone, for it is shown to find at least %(floor)s of their positive controls: %(concerns)s."
         )
-        % words
-    )
+    return said % words
 
 
 LISTS = Table(
@@ -185,7 +232,7 @@ def watchlists_page(request: HttpRequest) -> HttpResponse:
     require(who, Permission.SCAN_READ)
     context = {
         "table": LISTS.page(queries.newest_watchlists_for(who), request),
-        "floor": load.scan_criteria().least_recall,
+        "floor": floor(),
         "tabs": tabs(HERE),
         "action": head_action(
             who,
@@ -210,6 +257,7 @@ def watchlist(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "n_numbers": len(numbers),
         "role": role_badge(found),
         "sentence": role_sentence(found),
+        "concerns": concern_rows(found),
         "facts": facts(found),
         "latents": [latent_row(each) for each in watchlists.latents_of(found)],
         "may_revise": who.may(Permission.WATCHLIST_WRITE, found.subject),
@@ -235,7 +283,7 @@ def facts(found: WatchList) -> list[Fact]:
 
 def latent_row(latent: WatchedLatent) -> LatentRow:
     """One latent in words."""
-    clears = latent.may_clear(float(load.scan_criteria().least_recall))
+    clears = latent.may_clear(floor())
     return LatentRow(
         latent=latent.index,
         concern=concern_label(latent.concern),
@@ -244,7 +292,7 @@ def latent_row(latent: WatchedLatent) -> LatentRow:
         trust=TRUST[latent.trust],
         calibration=calibration_words(latent.calibration, latent.threshold),
         recall=recall_words(latent.recall, latent.threshold),
-        role=Badge(_("may clear"), Tone.OK) if clears else Badge(_("may signal"), Tone.WARN),
+        role=Badge(_("may clear"), Tone.OK) if clears else Badge(_("may signal"), Tone.NEUTRAL),
         evidence=list(flat(latent.evidence)),
     )
 
@@ -258,7 +306,7 @@ def calibration_words(found: Calibration | None, threshold: float) -> str:
             "other": figure(found.threshold)
         }
     return _("wrong on %(share)s; the true rate is below %(bound)s") % {
-        "share": _interval(found.false_positives),
+        "share": share_words(found.false_positives),
         "bound": f"{found.rate_bound:.1%}",
     }
 
@@ -271,18 +319,7 @@ def recall_words(found: Recall | None, threshold: float) -> str:
         return _("measured at %(other)s, so it says nothing of this threshold") % {
             "other": figure(found.threshold)
         }
-    return _("finds %(share)s") % {"share": _interval(found.found)}
-
-
-def _interval(share: Share) -> str:
-    return _("%(hit)s of %(n)s, %(share)s (%(low)s to %(high)s at %(level)s)") % {
-        "hit": share.n_hit,
-        "n": share.n,
-        "share": f"{share.share:.1%}",
-        "low": f"{share.low:.1%}",
-        "high": f"{share.high:.1%}",
-        "level": f"{share.confidence:.0%}",
-    }
+    return _("finds %(share)s") % {"share": share_words(found.found)}
 
 
 @require_safe

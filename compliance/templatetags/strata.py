@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from compliance import clock, hostile
 from compliance.permissions import Permission
-from compliance.services import evidence
+from compliance.services import evidence, wording
 from compliance.views import shown
 
 if TYPE_CHECKING:
@@ -175,17 +175,17 @@ def percent(value: float | str | None, digits: int = 1) -> str:
     return f"{formats.number_format(float(value) * 100, int(digits))}{NARROW}%"
 
 
-def zone_name(moment: datetime) -> str:
-    """The zone as its own people abbreviate it, or its offset where they do not."""
-    name = moment.tzname() or ""
-    return f"UTC{name}" if name[:1] in {"+", "-"} else name
+@register.filter
+def grouped(number: int | None) -> str:
+    """A whole number with its digits in groups; a dash when there is none."""
+    return DASH if number is None else formats.number_format(number, force_grouping=True)
 
 
 def absolute(moment: datetime) -> str:
     """Date and time in the reader's zone, the zone named."""
     local = timezone.localtime(moment)
     day = formats.date_format(local, "j M Y, H:i")
-    return f"{day} {zone_name(local)}".replace(" ", NBSP)
+    return f"{day} {wording.zone_name(local)}".replace(" ", NBSP)
 
 
 def relative(moment: datetime) -> str:

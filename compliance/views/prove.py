@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from compliance.actors import Actor
+    from compliance.audit.log import Line
     from compliance.models import AuditExport
 
 SHORT, LONG = 12, 200
@@ -75,10 +76,7 @@ def record(request: HttpRequest) -> HttpResponse:
     lines = queries.record_lines(who, limit=LONG)
     if family in FAMILIES:
         lines = [line for line in lines if line.action.partition(".")[0] == family]
-    rows = [
-        {"line": line, "entry": shown.line_entry(line), "kind": shown.kind_name(line.object_kind)}
-        for line in lines
-    ]
+    rows = [_row(line) for line in lines]
     context = {
         "rows": rows,
         "families": [(each, shown.kind_name(each)) for each in FAMILIES],
@@ -89,6 +87,17 @@ def record(request: HttpRequest) -> HttpResponse:
         "nav_current": "compliance:prove",
     }
     return page(request, "compliance/record.html", context, "lines")
+
+
+def _row(line: Line) -> dict[str, Any]:
+    kind = line.object_kind
+    return {
+        "line": line,
+        "entry": shown.line_entry(line),
+        "kind": shown.kind_name(kind),
+        "before": shown.state_word(kind, line.before) if line.before else "",
+        "after": shown.state_word(kind, line.after) if line.after else "",
+    }
 
 
 @require_safe

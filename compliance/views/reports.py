@@ -92,6 +92,11 @@ OUTCOMES: dict[str, Promise] = {
     "unknown": _("unknown"),
     "failed": _("failed"),
 }
+WAYS: dict[str, Promise] = {
+    "http": _("Sent to the recipient's interface"),
+    "manual": _("Handed over by a person"),
+    "null": _("Kept here; sent nowhere"),
+}
 TABS: dict[str, Promise] = {
     "overview": _("Overview"),
     "revisions": _("Revisions"),
@@ -196,7 +201,7 @@ def _tabs(found: Report, current: str) -> list[dict[str, Any]]:
 
 def _facts(found: Report) -> list[shown.Fact]:
     revision = reports.newest(found)
-    pinned = f"{found.regime}@{found.regime_version}"
+    pinned = f"{shown.said(reports.regime_title(found))}, {found.regime_version}"
     facts = [
         shown.Fact(
             _("Incident"),
@@ -273,6 +278,7 @@ def _source_url(answer: dict[str, str]) -> str:
 def _filing(each: Filing, who: Actor) -> dict[str, Any]:
     return {
         "filing": each,
+        "way": WAYS.get(each.way, each.way),
         "state": shown.badge(FILING, each.state),
         "tries": [
             (attempt, OUTCOMES.get(attempt.outcome, attempt.outcome))

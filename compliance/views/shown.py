@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.urls import NoReverseMatch, reverse
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from compliance import phrase
 from compliance.audit.log import Line
 from compliance.clock import now
-from compliance.machines import Machine
+from compliance.machines import NAMED, Machine
 from compliance.services import deadline, wording
 from compliance.views.tables import Badge
 
@@ -153,6 +153,15 @@ def badge(machine: Machine, state: str) -> Badge:
     return Badge(str(shown.label), str(shown.tone))
 
 
+def state_word(kind: str, state: str) -> str:
+    """A state of a thing of this kind, as the log names it, in words."""
+    if kind == "clock":
+        return str(STATE_WORDS.get(state, state))
+    machine = NAMED.get(kind)
+    known = machine.states.get(state) if machine else None
+    return str(known.label) if known else state.replace("_", " ")
+
+
 def line_entry(line: Line) -> Entry:
     """One log line, with the reason as its note and a link where the thing has a page."""
     link = page_of(line.object_kind, line.object_uuid) if line.object_kind in LINKED else ""
@@ -252,6 +261,7 @@ def _remaining(left: timedelta | None) -> str:
 
 
 def _at_recipient(clock: ClockInstance) -> str:
-    if clock.target_due is None:
+    """The same instant on the recipient's wall, where that is another than the reader's."""
+    if clock.target_due is None or clock.zone == timezone.get_current_timezone_name():
         return ""
     return f"{wording.moment(clock.target_due, clock.zone)} ({clock.zone})"

@@ -1,4 +1,4 @@
-"""Step 4: the gate judges; missing evidence is supplied; two people waive one reason for a canary."""
+"""Step 4: the gate judges; missing evidence is supplied; two people waive what is left for a canary."""
 
 from __future__ import annotations
 
@@ -23,6 +23,13 @@ from incidents.targets.load import load
 
 # A red-team record is a record: this one is the scenario's, and its detail says so.
 N_ATTEMPTS = 40
+# What stays open for the first version, and why a canary may run all the same.
+GROUNDS = {
+    "sae_scan": "The watch-list may signal and never clear: it finds the concerns in the words it was found on,"
+    " and too few of them in others. Its silence is not counted; the canary rests on the paired test, the"
+    " red-team record and the monitoring.",
+    "independent_review": "The external review is booked; until then the canary carries one per cent of traffic.",
+}
 
 
 def first_look(stage: Stage) -> None:
@@ -132,15 +139,17 @@ def _red_team(stage: Stage, version: ModelVersion) -> None:
 
 
 def waive(stage: Stage) -> None:
-    """One reason remains; Bo asks, Ada and Rae grant, for fourteen days and the canary alone."""
+    """Bo asks to waive what remains, Ada and Rae grant, for fourteen days and the canary alone."""
     v1 = stage.made["v1"]
     decision = gate.evaluate(v1, "canary", by=stage.by("ada"))
     open_reasons = [r for r in decision.reasons if r["verdict"] not in {"met", "waived"}]
+    if unforeseen := {r["criterion"] for r in open_reasons} ^ set(GROUNDS):
+        raise DemoFailed(f"Expected {', '.join(GROUNDS)} to be open; differs: {unforeseen}.")
     for reason in open_reasons:
         asked = waiver.ask(
             decision,
             reason["criterion"],
-            reason="The external review is booked; until then the canary carries one per cent of traffic.",
+            reason=GROUNDS[reason["criterion"]],
             conditions="Canary only; ends by itself.",
             expires_at=now() + timedelta(days=13),
             by=stage.by("bo"),

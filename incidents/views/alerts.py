@@ -76,7 +76,7 @@ def alert(request: HttpRequest, uuid: UUID) -> HttpResponse:
             "state": shown.state_badge(found),
             "level": shown.level_badge(found.level),
             "disposition": DISPOSITIONS.get(found.disposition, found.disposition),
-            "matched": found.matched.get("fields", {}),
+            "matched": shown.matched(found.matched.get("fields", {})),
             "expected": found.matched.get("expected", ""),
             "records": queries.records_of(found),
             "verbs": _verbs(found, actor(request)),

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -49,6 +50,7 @@ def classify(request: HttpRequest, uuid: UUID) -> HttpResponse:
             "form": form,
             "suggestions": _suggestions(found, form),
             "outcomes": outcomes(found, form) if form.is_bound else [],
+            "zone": timezone.get_current_timezone_name(),
             "crumbs": _crumbs(found),
             "nav_current": "incidents:respond",
         },

@@ -178,7 +178,7 @@ def _alert(each: Any) -> dict[str, Any]:
         "alert": each,
         "url": shown.url("incidents:alert", each.uuid),
         "level": shown.level_badge(each.level),
-        "fields": list(each.matched.get("fields", {}).items())[:4],
+        "fields": shown.matched(each.matched.get("fields", {}))[:4],
     }
 
 

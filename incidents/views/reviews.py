@@ -9,11 +9,13 @@ from django.contrib import messages
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
 from assessments import queries as assessed
+from assessments.services.picture import concern_label
 from assessments.services.suite import SuiteError
 from compliance.actors import Actor
 from compliance.permissions import Permission
@@ -45,8 +47,8 @@ MEASURED = {
     "n_hit_evaluation": _("Hits, framed as an evaluation"),
     "n_matches": _("Matches"),
     "n_records": _("Records"),
-    "scan": _("Scan"),
 }
+KINDS = {"first_at": "time", "first_record": "code"}
 
 
 @require_GET
@@ -87,8 +89,8 @@ def _lesson(lesson: Lesson, by: Actor) -> dict[str, Any]:
         "lesson": lesson,
         "badge": CAUGHT[lesson.replay.get("caught")] if lesson.replay else None,
         "measured": [
-            (MEASURED.get(name, name), value)
-            for name, value in sorted(lesson.replay.get("measured", {}).items())
+            (MEASURED.get(name, name), value, KINDS.get(name, "text"))
+            for name, value in _measured(lesson)
         ],
         "rule": rule,
         "rule_url": shown.url("incidents:rule", rule.uuid) if rule else "",
@@ -97,6 +99,24 @@ def _lesson(lesson: Lesson, by: Actor) -> dict[str, Any]:
         and not rule.active
         and by.may(Permission.RULE_WRITE, rule.subject),
     }
+
+
+def _measured(lesson: Lesson) -> list[tuple[str, Any]]:
+    """What the replay measured, as a reader wants it; the scan has a button of its own."""
+    measured = sorted(lesson.replay.get("measured", {}).items())
+    return [
+        (name, _shown(name, value))
+        for name, value in measured
+        if name != "scan" and value not in (None, "")
+    ]
+
+
+def _shown(name: str, value: Any) -> Any:
+    if name == "concern":
+        return concern_label(value)
+    if name == "first_at":
+        return parse_datetime(str(value))
+    return f"{float(value):.3g}" if name.startswith("highest_") else str(value)
 
 
 def _facts(found: Review) -> list[Fact]:

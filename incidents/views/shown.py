@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
 
 from compliance.audit.log import Line
 from compliance.machines import Tone
@@ -21,6 +23,7 @@ __all__ = [
     "entries",
     "folded",
     "level_badge",
+    "matched",
     "page_of",
     "said",
     "severity_badge",
@@ -36,6 +39,55 @@ LEVEL_TONES = {
     "informational": Tone.NEUTRAL,
 }
 SEVERITY_TONES = {"sev1": Tone.BAD, "sev2": Tone.BAD, "sev3": Tone.WARN, "sev4": Tone.INFO}
+
+
+# What the fields that rules rest on are called; others stand as the telemetry names them.
+FIELDS: dict[str, Any] = {
+    "deployment.environment.name": _("Environment"),
+    "gen_ai.agent.name": _("Agent"),
+    "gen_ai.conversation.id": _("Conversation"),
+    "gen_ai.operation.name": _("Operation"),
+    "gen_ai.request.model": _("Model asked for"),
+    "gen_ai.tool.name": _("Tool"),
+    "said_by": _("By whose word"),
+    "silent since": _("Silent since"),
+    "strata.deployment.key": _("Deployment"),
+    "strata.data.scope": _("Data reached for"),
+    "strata.prompt.sha256": _("System prompt, SHA-256"),
+    "strata.tool.args.credentials": _("Kind of credential"),
+    "strata.tool.args.shape": _("Shape of the arguments"),
+    "strata.tool.definitions.sha256": _("Tool definitions, SHA-256"),
+    "strata.weights.sha256": _("Weights, SHA-256"),
+    "version": _("Version"),
+}
+SAID_BY: dict[str, Any] = {
+    "declared": _("declared by a person"),
+    "telemetry": _("said by its telemetry"),
+    "target": _("answered by the target"),
+}
+
+
+class Matched(NamedTuple):
+    """One field that a rule rests on: its name, what it is called, its value and what kind that is."""
+
+    name: str
+    label: Any
+    value: Any
+    kind: str
+
+
+def matched(fields: Mapping[str, Any]) -> list[Matched]:
+    """The fields in words, digests and instants told apart from text."""
+    return [_matched(name, value) for name, value in fields.items()]
+
+
+def _matched(name: str, value: Any) -> Matched:
+    label = FIELDS.get(name, "")
+    if name == "said_by":
+        return Matched(name, label, SAID_BY.get(value, value), "word")
+    if name == "silent since":
+        return Matched(name, label, parse_datetime(str(value)), "time")
+    return Matched(name, label, value, "digest" if name.endswith("sha256") else "text")
 
 
 def folded(lines: Iterable[Line]) -> list[Any]:

@@ -13,6 +13,7 @@ from assessments.models import PromptSuite, Sae, Scan, WatchList
 from assessments.scanner.contract import (
     CandidateScore,
     CheckStatus,
+    ConcernRecall,
     ConcernSummary,
     ContextCoverage,
     Coverage,
@@ -49,6 +50,10 @@ MAKER = system("tests")
 READER = "9" * 64
 _count = itertools.count(1)
 
+RECALL = ConcernRecall(
+    Family.CYBER, (3,), (2.0,), Share(57, 60, 0.95, 0.861, 0.99, 0.95),
+    Share(2, 200, 0.01, 0.001, 0.036, 0.95),
+)  # fmt: skip
 COVERAGE = Coverage(
     n_tokens=1900, n_massive=8, n_excluded=20, fvu=0.08, fvu_with_massive=0.03, l0_mean=40.0,
     l0_median=39.0, l0_p95=60.0, dead_share=0.05, dead_density_bound=0.0016, n_ce_tokens=1900,
@@ -58,6 +63,7 @@ COVERAGE = Coverage(
         ContextCoverage("evaluation", 12, 800, 0.09, Interval(0.07, 0.11, 0.95), 0.05, 42.0),
         ContextCoverage("deployment", 12, 800, 0.085, Interval(0.06, 0.1, 0.95), 0.05, 41.0),
     ),
+    recalls=(RECALL,),
 )  # fmt: skip
 
 QUIET = SuppressionTest(
@@ -65,6 +71,7 @@ QUIET = SuppressionTest(
     mean_difference=0.02, d_z=0.1, ratio=1.02, ratio_low=0.9, ratio_high=1.15, confidence=0.95,
     p=0.4, p_max_t=0.8, p_bh=0.6, n_flips=4096, exact=True, minimum_detectable_ratio=1.4,
     placebo_ratio=1.1, verdict=Verdict.NOT_DETECTED,
+    shown=Share(24, 24, 1.0, 0.858, 1.0, 0.95),
 )  # fmt: skip
 HIDDEN = replace(
     QUIET, mean_difference=0.9, d_z=3.0, ratio=2.46, ratio_low=2.1, ratio_high=2.9,

@@ -1,10 +1,14 @@
 """The door itself: a real scan of a tiny model, by the tasks that a scan worker runs."""
 
+import os
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from django.db import OperationalError
 
 from tests.factories import MAKER, make_system
@@ -219,3 +223,18 @@ def test_a_failure_is_handed_back_only_by_who_still_holds_the_lease(asked):
 
     worker.do("scan", lost, finish=scan.finish, fail=lambda error: scan.fail(claimed, error))
     assert Scan.objects.get(pk=asked.pk).state == "cancelled"
+
+
+def test_a_worker_without_its_device_does_not_start():
+    tried = subprocess.run(
+        [sys.executable, "-c", "import django; django.setup(); import assessments.worker"],
+        env={
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+            "STRATA_SCAN_DEVICE": "cuda",
+            "CUDA_VISIBLE_DEVICES": "",
+        },
+        cwd=settings.BASE_DIR, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert tried.returncode != 0
+    assert "STRATA_SCAN_DEVICE is cuda, and torch" in tried.stderr

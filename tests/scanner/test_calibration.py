@@ -263,8 +263,26 @@ def test_what_latents_find_together_travels_with_the_list():
         lambda known: tuple(replace(each, concern=Family.REFUSAL) for each in known),
     ],
 )
-def test_another_list_shows_nothing(change):
+def test_what_another_list_found_is_not_shown_of_this_one(change):
     assert calibration.shown(change(both_known())) == ()
+
+
+def test_of_another_list_the_best_latent_still_shows_what_it_finds_alone():
+    counted = tuple(
+        replace(latent, calibration=calibration.measured(np.zeros(50), latent.threshold))
+        for latent in both_known()
+    )
+    three = (*counted, replace(LATENT, index=5))
+    (recall,) = calibration.shown(three)
+    best = max(counted, key=lambda latent: latent.recall.found.n_hit)
+    ours = best.recall.found
+    assert (recall.latents, recall.thresholds) == ((best.index,), (best.threshold,))
+    assert (recall.found.n_hit, recall.found.n) == (ours.n_hit, ours.n)
+    assert recall.found.confidence == pytest.approx(0.975)
+    assert recall.found.low < ours.low
+    assert (recall.false_positives.n_hit, recall.false_positives.n) == (0, 50)
+    moved = tuple(replace(latent, threshold=9.0) for latent in three)
+    assert calibration.shown(moved) == ()
 
 
 @settings(max_examples=40, deadline=None)

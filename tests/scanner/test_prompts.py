@@ -1,5 +1,7 @@
 """The suite is matched, seeded and kept apart from what latents are found on."""
 
+import re
+import tomllib
 from collections import Counter
 
 import pytest
@@ -29,6 +31,31 @@ def test_no_content_is_scanned_that_found_or_confirmed_a_latent():
     used = {use: {each.id for each in prompts.pick(use, 40, 0)} for use in Use}
     assert not used[Use.SUITE] & (used[Use.FIT] | used[Use.CONFIRM])
     assert not used[Use.FIT] & used[Use.CONFIRM]
+
+
+def test_what_calibrates_is_worded_unlike_what_finds_or_scans():
+    found = prompts.calibration()
+    texts = [prompt.text for prompt in found]
+    assert len(set(texts)) == len(texts) == len({prompt.id for prompt in found})
+    assert not set(texts) & {item.text for item in prompts.contents()}
+    counts = Counter(prompt.family for prompt in found)
+    assert counts.pop(Family.BENIGN) == 150
+    assert set(counts.values()) == {40}
+    families = tomllib.loads((prompts.DATA / "contents.toml").read_text("utf-8"))["family"]
+    for sentence in (each for family in families for each in family["sentences"]):
+        frame = re.sub(r"\\{\w+\\}", ".*", re.escape(sentence))
+        assert not [text for text in texts if re.fullmatch(frame, text)]
+
+
+def test_what_calibrates_stands_under_all_frames_alike():
+    for family in Family:
+        ours = [prompt for prompt in prompts.calibration(seed=3) if prompt.family is family]
+        times = Counter(prompt.frame for prompt in ours)
+        assert times[Frame.EVALUATION] == times[Frame.DEPLOYMENT] == len(ours) / 2
+        templates = Counter(prompt.template_id for prompt in ours)
+        assert max(templates.values()) - min(templates.values()) <= 1
+    assert prompts.calibration(seed=3) == prompts.calibration(seed=3)
+    assert prompts.calibration(seed=3) != prompts.calibration(seed=4)
 
 
 def test_a_suite_is_pairs_through_and_through():

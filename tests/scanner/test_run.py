@@ -87,6 +87,21 @@ def test_every_concern_is_summed_up_under_every_frame(result):
     assert all(each.n_hit <= each.n_prompts == 36 for each in result.summaries)
 
 
+def test_a_test_says_on_how_many_of_its_own_prompts_anything_showed(job, result):
+    shown = {test.key: test.shown for test in result.suppression if test.scope == "concern"}
+    assert set(shown) == {"cyber", "deception"}
+    for each in shown.values():
+        assert (each.n, each.confidence) == (6, 0.95)
+    high = tuple(
+        dataclasses.replace(latent, threshold=1e6) if latent.concern is Family.CYBER else latent
+        for latent in job.watchlist
+    )
+    blind = run(dataclasses.replace(job, watchlist=high, coverage_tokens=0))
+    hits = {test.key: test.shown.n_hit for test in blind.suppression if test.scope == "concern"}
+    assert hits["cyber"] == 0
+    assert hits["deception"] == shown["deception"].n_hit > 0
+
+
 def test_the_record_says_what_was_run(job, result):
     run_record = result.run
     assert run_record.model_sha256 == job.model_sha256
@@ -128,6 +143,7 @@ def test_a_scan_stops_when_told(job):
         ({"sae_sha256": "0"}, "expected SAE sha256 0"),
         ({"prompts": ()}, "nothing to scan"),
         ({"dtype": "float8"}, "expected float32 or bfloat16"),
+        ({"n_controls": -1}, "expected 0 or more controls"),
         ({"hook_name": "blocks.0.hook_resid_post"}, "the autoencoder reads blocks.1"),
         ({"watchlist": (WatchedLatent(64, Family.CYBER, "", 1.0),)}, r"names \[64\]"),
         ({"watchlist": (WatchedLatent(1, Family.CYBER, "", 0.0),)}, "must be above zero"),

@@ -246,3 +246,20 @@ def test_held_weights_compute_the_same():
     for architecture in Architecture:
         sae = made(architecture)
         assert torch.equal(sae.held().encode(tokens()), sae.encode(tokens()))
+
+
+@pytest.mark.parametrize(("architecture", "changes"), VARIANTS)
+def test_a_border_parts_hits_from_the_rest(architecture, changes):
+    """Above its border, and only there, a latent is above its threshold."""
+    sae = made(architecture, **changes)
+    columns, thresholds = sae.columns(WATCHED), torch.tensor([0.7, 1.5, 0.05, 3.0])
+    found = columns.borders(thresholds)
+    if architecture not in sae_module.COLUMN_BY_COLUMN:
+        assert found is None
+        return
+    x = tokens(n=400)
+    hits = columns.encode(x) > thresholds
+    pre = columns.pre(x)
+    sure = (pre - found).abs() > 1e-5
+    assert torch.equal((pre > found)[sure], hits[sure])
+    assert hits.any()

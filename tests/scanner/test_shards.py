@@ -4,12 +4,14 @@ import dataclasses
 import itertools
 import random
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
 from assessments.scanner import activations, instrument, readpoints, working
+from assessments.scanner.calibration import measured
 from assessments.scanner.contract import Cancelled, ScanFailed
 from assessments.scanner.lots import Lot
 from assessments.scanner.merging import merge
@@ -42,6 +44,42 @@ def test_any_number_of_pieces_in_any_order_gives_the_same(job, result, tokens_a_
     found, n_shards = in_pieces(job, tokens_a_shard, seed=tokens_a_shard)
     assert n_shards > 2
     assert but_for_shards(found) == but_for_shards(result)
+
+
+def with_controls(job, n):  # noqa: F811
+    """The job with pools of equals on its watch-list."""
+    shown = dataclasses.replace(measured(np.zeros(9), 0.01), density=0.1)
+    pools = ((30, 31, 32, 33, 34), (33, 40, 41), ())
+    watchlist = tuple(
+        dataclasses.replace(latent, calibration=dataclasses.replace(shown, controls=pool))
+        for latent, pool in zip(job.watchlist, pools, strict=True)
+    )
+    return dataclasses.replace(job, watchlist=watchlist, n_controls=n, coverage_tokens=0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_controls_are_the_same_in_any_number_of_pieces(job, dtype):  # noqa: F811
+    asked = dataclasses.replace(with_controls(job, 3), dtype=dtype)
+    whole = run(asked)
+    assert [(each.latent, len(each.controls)) for each in whole.controls] == [(0, 3), (9, 3)]
+    assert len(set(whole.controls[0].control_effects)) == 3
+    found, n_shards = in_pieces(asked, 1500, seed=1)
+    assert n_shards > 2
+    assert found.controls == whole.controls
+
+
+def test_reading_controls_along_changes_nothing_else(job):  # noqa: F811
+    without, beside = run(with_controls(job, 0)), run(with_controls(job, 3))
+    assert without.controls == ()
+    assert but_for_time(dataclasses.replace(beside, controls=())) == but_for_time(without)
+
+
+def test_a_control_that_the_autoencoder_lacks_is_refused(job):  # noqa: F811
+    asked = with_controls(job, 1)
+    odd = dataclasses.replace(asked.watchlist[0].calibration, controls=(64,))
+    watchlist = (dataclasses.replace(asked.watchlist[0], calibration=odd),)
+    with pytest.raises(ScanFailed, match=r"has 64 latents; asked for \[64\]"):
+        run(dataclasses.replace(asked, watchlist=watchlist))
 
 
 def test_a_scan_is_split_by_the_job_alone(job):  # noqa: F811
@@ -230,3 +268,44 @@ def test_prompts_for_coverage_are_spread_over_the_suite(n):
 def test_coverage_is_told_for_each_frame(result):  # noqa: F811
     assert {each.context for each in result.coverage.contexts} == {"evaluation", "deployment"}
     assert all(each.n_tokens > 50 for each in result.coverage.contexts)
+
+
+def test_a_jump_does_not_widen_the_band(unpaired, monkeypatch):
+    """One side of a jump is 0, the other is not; before the jump both numbers are near."""
+    from assessments.scanner import formats
+    from assessments.scanner.rows import InMemory
+
+    plain = formats.open_sae
+    monkeypatch.setattr(
+        formats, "open_sae",
+        lambda *a, **k: dataclasses.replace(plain(*a, **k), threshold=InMemory(torch.full((64,), 0.03))),
+    )  # fmt: skip
+    coarse, exact = (
+        run(dataclasses.replace(unpaired, dtype=each, self_check_tokens=0))
+        for each in ("bfloat16", "float32")
+    )
+    assert coarse.findings == exact.findings
+    n_hit = len({each.hit.prompt_id for each in exact.findings})
+    assert coarse.run.precision.n_rechecked < coarse.run.precision.n_prompts
+    assert coarse.run.precision.widest_band < 1
+    assert n_hit <= coarse.run.precision.n_rechecked
+
+
+def test_where_latents_compete_everything_is_read_again(unpaired, monkeypatch):
+    from assessments.scanner import formats
+    from assessments.scanner.sae import Architecture
+
+    plain = formats.open_sae
+    monkeypatch.setattr(
+        formats, "open_sae",
+        lambda *a, **k: dataclasses.replace(
+            plain(*a, **k), architecture=Architecture.TOPK, threshold=None, k=8
+        ),
+    )  # fmt: skip
+    coarse, exact = (
+        run(dataclasses.replace(unpaired, dtype=each, self_check_tokens=0))
+        for each in ("bfloat16", "float32")
+    )
+    assert coarse.run.precision.n_rechecked == coarse.run.precision.n_prompts
+    assert coarse.run.precision.widest_band is None
+    assert coarse.findings == exact.findings

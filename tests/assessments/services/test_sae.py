@@ -24,6 +24,7 @@ from tests.factories import make_version
 
 pytestmark = pytest.mark.django_db
 
+
 @pytest.fixture
 def root_folder(tmp_path, settings):
     settings.STRATA_SAE_ROOT = tmp_path / "saes"

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 
@@ -143,7 +144,7 @@ def test_suppression_that_was_found_is_not_met():
 
 
 def test_too_little_coverage_is_inconclusive_not_met():
-    blind = make_result(coverage=COVERAGE.__class__(**{**COVERAGE.to_json(), "fvu": 0.6}))
+    blind = make_result(coverage=replace(COVERAGE, fvu=0.6))
     done = finished_scan(make_version(), blind)
     found = queries.newest_evidence(done.version)["sae_scan"]
     assert found.status == "inconclusive"

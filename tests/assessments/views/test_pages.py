@@ -8,8 +8,10 @@ from assessments import queries
 from assessments.models import Campaign, Scan, Waiver
 from assessments.scanner.contract import Progress, ScanFailed, Stage
 from assessments.services import campaign, gate, shard
+from assessments.services import suite as suites
 from compliance import clock, lease
 from compliance.actors import system
+from compliance.audit import log
 from compliance.permissions import Role
 from compliance.services import account
 from config.env import Price
@@ -106,6 +108,24 @@ def test_hostile_tokens_are_shown_harmless(client_as, bo):
     html = client_as(bo).get(at("scan", finished_scan(make_version(), nasty).uuid)).content.decode()
     assert "<script>alert" not in html
     assert "&lt;script&gt;alert(1)" in html
+
+
+def test_tokens_of_a_hidden_suite_are_dots_until_somebody_says_why(client_as, bo, cy, done, root):
+    suites.classify(done.suite, suites.Sensitivity.HAZARDOUS, reason="It tells how.", by=root)
+    for person in (bo, cy):
+        page = words(client_as(person).get(at("scan", done.uuid)))
+        assert "sk-4f9a" not in page
+        assert "The prompts of this suite are hidden" in page
+        assert "7.5" in page
+    address = at("scan_reveal", done.uuid)
+    assert client_as(bo).post(address, {"reason": ""}).status_code == 422
+    assert "suite.reveal" not in [one.action for one in log.entries(objects=[done.suite.uuid])]
+    answer = client_as(bo).post(address, {"reason": "Triage."})
+    assert "sk-4f9a" in words(answer)
+    assert answer["Cache-Control"] == "no-store"
+    (line,) = [o for o in log.entries(objects=[done.suite.uuid]) if o.action == "suite.reveal"]
+    assert (line.note, line.facts["shown_in"]) == ("Triage.", done.ref)
+    assert client_as(cy).post(address, {"reason": "Curious."}).status_code == 403
 
 
 def test_a_person_asks_for_a_scan_and_cancels_it(client_as, bo):

@@ -129,7 +129,7 @@ def test_declared_stands_beside_measured_with_what_was_tried(client_as, bo):
     made = saes.accept(claimed, found, saes.published_card(claimed.path))
     page = words(client_as(bo).get(at("sae", made.uuid)))
     for said in (
-        "differs from what is declared", "41.5", "410", "L0 is not within a factor.",
+        "does not read as declared", "41.5", "410", "L0 is not within a factor.",
         "blocks.9.hook_resid_post", "without anything taken off the input", "norm unknown",
         str(version), "saelens", "card: fvu",
     ):  # fmt: skip

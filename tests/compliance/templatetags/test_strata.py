@@ -15,6 +15,7 @@ from django.views.generic import RedirectView
 from compliance import clock
 from compliance.actors import Actor
 from compliance.permissions import Permission
+from compliance.services import wording
 from compliance.templatetags import strata
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -47,7 +48,7 @@ def test_less_than_a_minute_is_now() -> None:
 
 def test_a_zone_without_a_name_shows_its_offset() -> None:
     with timezone.override("Asia/Dubai"):
-        assert strata.zone_name(timezone.localtime(NOON)) == "UTC+04"
+        assert wording.zone_name(timezone.localtime(NOON)) == "UTC+04"
 
 
 def test_no_time_is_a_dash() -> None:

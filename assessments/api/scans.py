@@ -1,4 +1,4 @@
-"""The first floor's calls: ask for scans, read what they found, ask the gate."""
+"""Ask for scans, and wait for them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpRequest
+from django.http import HttpRequest
 from ninja import Router, Schema, Status
 
 from assessments import queries
-from assessments.models import Finding, GateDecision, Scan
-from assessments.services import gate, progress, scan
+from assessments.api.kinds import Seconds
+from assessments.models import Scan
+from assessments.services import progress, scan, waiting
 from compliance.actors import require
 from compliance.models import ModelVersion, Subject
 from compliance.permissions import Permission
@@ -19,7 +20,7 @@ from compliance.views.http import actor, fetch
 from compliance.views.idempotency import once
 from compliance.views.paging import cut
 
-router = Router(tags=["assessments"])
+router = Router()
 
 
 class ScanIn(Schema):
@@ -55,6 +56,7 @@ class ScanOut(Schema):
     uuid: UUID
     version: UUID
     state: str
+    is_over: bool
     stage: str
     n_done: int
     n_total: int
@@ -71,55 +73,11 @@ class ScanOut(Schema):
     coverage: dict[str, Any] | None
 
 
-class FindingOut(Schema):
-    """One watched latent on one prompt. Tokens are a model's text: treat them as hostile."""
+class ScanPage(Schema):
+    """Scans, newest first."""
 
-    uuid: UUID
-    latent: int
-    concern: str
-    frame: str
-    prompt_id: str
-    position: int
-    token: str
-    activation: float
-    threshold: float
-    window: dict[str, Any]
-
-
-class FindingPage(Schema):
-    """Findings, newest first."""
-
-    items: list[FindingOut]
+    items: list[ScanOut]
     next: str | None
-
-
-class ReasonOut(Schema):
-    """One criterion as the gate saw it."""
-
-    criterion: str
-    title: str
-    verdict: str
-    sentence: str
-    cite: str
-    evidence: str
-    sha256: str
-    waiver: str
-
-
-class DecisionOut(Schema):
-    """What the gate concluded. It never says safe."""
-
-    uuid: UUID
-    version: UUID
-    weights_sha256: str
-    environment: str
-    outcome: str
-    reasons: list[ReasonOut]
-    policy: str
-    policy_sha256: str
-    evidence_sha256: str
-    evaluated_at: datetime
-    valid_until: datetime | None
 
 
 def scan_out(found: Scan) -> dict[str, Any]:
@@ -129,6 +87,7 @@ def scan_out(found: Scan) -> dict[str, Any]:
         "uuid": str(found.uuid),
         "version": str(found.version.uuid),
         "state": found.state,
+        "is_over": progress.is_over(found),
         "stage": far.stage,
         "n_done": far.n_done,
         "n_total": far.n_total,
@@ -157,28 +116,6 @@ def progress_out(found: progress.ScanProgress) -> dict[str, Any]:
     return {**plain, "cost": said}
 
 
-def finding_out(found: Finding) -> dict[str, Any]:
-    """A finding as the API says it."""
-    return {name: getattr(found, name) for name in FindingOut.model_fields}
-
-
-def decision_out(found: GateDecision) -> dict[str, Any]:
-    """A decision as the API says it."""
-    return {
-        "uuid": found.uuid,
-        "version": found.version.uuid,
-        "weights_sha256": found.version.weights_sha256,
-        "environment": found.environment,
-        "outcome": found.outcome,
-        "reasons": found.reasons,
-        "policy": f"{found.policy}@{found.policy_version}",
-        "policy_sha256": found.policy_sha256,
-        "evidence_sha256": found.evidence_sha256,
-        "evaluated_at": found.evaluated_at,
-        "valid_until": found.valid_until,
-    }
-
-
 @router.post("/scans", response={201: ScanOut})
 def scan_request(request: HttpRequest, body: ScanIn) -> Status[dict[str, Any]]:
     """Ask for a scan. Needs an Idempotency-Key."""
@@ -197,49 +134,35 @@ def scan_request(request: HttpRequest, body: ScanIn) -> Status[dict[str, Any]]:
     return once(request, work)
 
 
-@router.get("/scans/{uuid}", response=ScanOut)
-def scan_one(request: HttpRequest, uuid: UUID) -> dict[str, Any]:
-    """One scan."""
-    return scan_out(fetch(queries.scans_for(actor(request)), uuid=uuid))
-
-
-@router.get("/scans/{uuid}/findings", response=FindingPage)
-def scan_findings(
-    request: HttpRequest, uuid: UUID, cursor: str | None = None, limit: int = 50
+@router.get("/scans", response=ScanPage)
+def scan_list(
+    request: HttpRequest, version: UUID | None = None, cursor: str | None = None, limit: int = 50
 ) -> dict[str, Any]:
-    """What one scan found."""
+    """Scans that the caller may see, of one version when asked."""
     who = actor(request)
-    found = fetch(queries.scans_for(who), uuid=uuid)
-    page = cut(queries.findings_for(who).filter(scan=found), cursor, limit)
-    return {"items": [finding_out(row) for row in page.rows], "next": page.next}
+    require(who, Permission.SCAN_READ)
+    rows = queries.scans_for(who)
+    if version is not None:
+        rows = rows.filter(version__uuid=version)
+    page = cut(rows, cursor, limit)
+    return {"items": [scan_out(row) for row in page.rows], "next": page.next}
 
 
-@router.get("/gate/{version}", response=DecisionOut)
-def gate_ask(request: HttpRequest, version: str, environment: str = "production") -> dict[str, Any]:
-    """Ask the gate about a version, by uuid or by the SHA-256 of its weights.
+@router.get("/scans/{uuid}", response=ScanOut)
+def scan_one(request: HttpRequest, uuid: UUID, wait: Seconds = 0) -> dict[str, Any]:
+    """One scan; with `wait`, once it is over or so many seconds have passed, whichever is first.
 
-    The scope `gate:ask` is enough: a pipeline need not read the inventory.
+    The answer may come earlier: few calls wait at a time. Ask again until `is_over`.
     """
-    require(actor(request), Permission.GATE_ASK)
-    return decision_out(
-        gate.evaluate(asked_version(request, version), environment, by=actor(request))
-    )
+    rows = queries.scans_for(actor(request))
+    found = fetch(rows, uuid=uuid)
+    if wait and not progress.is_over(found):
+        waiting.until(lambda: progress.is_over(rows.get(pk=found.pk)), seconds=wait)
+        found = rows.get(pk=found.pk)
+    return scan_out(found)
 
 
 def scannable(request: HttpRequest) -> Any:
     """Versions that the caller may have scanned."""
     visible = Subject.objects.visible_to(actor(request), Permission.SCAN_REQUEST)
     return ModelVersion.objects.filter(subject__in=visible)
-
-
-def asked_version(request: HttpRequest, name: str) -> ModelVersion:
-    """The version of that uuid or digest, among those the caller may ask about."""
-    visible = Subject.objects.visible_to(actor(request), Permission.GATE_ASK)
-    rows = ModelVersion.objects.filter(subject__in=visible).select_related("subject", "model")
-    try:
-        return fetch(rows, uuid=UUID(name))
-    except ValueError:
-        pass
-    if len(name) != 64 or not name.isascii():  # noqa: PLR2004 - a SHA-256 in hex
-        raise Http404("expected a uuid or the SHA-256 of the weights, 64 hex digits")
-    return fetch(rows, weights_sha256=name.lower())
