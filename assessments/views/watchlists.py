@@ -177,7 +177,11 @@ def role_sentence(found: WatchList) -> str:
     rows = concern_rows(found)
     clear = ", ".join(row.concern for row in rows if row.silence is Silence.CLEARS)
     words = {"floor": f"{floor():.0%}", "concerns": clear}
-    if not clear:
+    if not clear and any(row.silence is Silence.SINGLE for row in rows):
+        said = _(
+            "It may signal. What its latents find together was not counted for just these; single latents that are shown to find at least %(floor)s of positive controls may clear alone."
+        )
+    elif not clear:
         said = _(
             "It may signal, never clear: of no concern is it shown that its latents together find at least %(floor)s of positive controls."
         )

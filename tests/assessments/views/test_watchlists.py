@@ -14,6 +14,12 @@ pytestmark = pytest.mark.django_db
 SHARE = {"n_hit": 96, "n": 100, "share": 0.96, "low": 0.9, "high": 0.99, "confidence": 0.95}
 LATENT = {"index": 3, "concern": "cyber", "why": "fires on keys", "threshold": 1.5}
 RECALL = {"threshold": 1.5, "found": SHARE}
+NOISE = {**SHARE, "n_hit": 2, "share": 0.02, "low": 0.0, "high": 0.07}
+TOGETHER = {
+    "concern": "cyber", "latents": [3], "thresholds": [1.5], "found": SHARE,
+    "false_positives": NOISE,
+}  # fmt: skip
+COUNTED = {**LATENT, "recall": {**RECALL, "together": TOGETHER}}
 
 
 def at(name, *args):
@@ -45,10 +51,7 @@ def test_a_list_is_imported_with_its_reason(client_as, bo):
     assert f'value="{sae.uuid}" selected' in words(
         client.get(f"{at('watchlist_import')}?sae={sae.uuid}")
     )
-    content = {
-        "sae_sha256": sae.sha256,
-        "latents": [{**LATENT, "recall": RECALL, "trust": "human"}],
-    }
+    content = {"sae_sha256": sae.sha256, "latents": [{**COUNTED, "trust": "human"}]}
     answer = client.post(at("watchlist_import"), asked(sae, content, reason="From discovery."))
     made = WatchList.objects.get()
     assert answer.url == at("watchlist", made.uuid)
@@ -56,7 +59,7 @@ def test_a_list_is_imported_with_its_reason(client_as, bo):
         "house", 1, bo, "From discovery.",
     )  # fmt: skip
     page = words(client.get(answer.url))
-    for said in ("It may signal and clear", "human", "finds 96 of 100, 96.0% (90.0% to 99.0%"):
+    for said in ("It may signal and clear", "human", "finds 96% (96 of 100; 90% to 99%)"):
         assert said in page
 
 
@@ -104,10 +107,7 @@ def test_a_list_without_recall_says_that_it_clears_nothing(client_as, bo):
     client = client_as(bo)
     assert "may signal, never clear" in words(client.get(at("watchlists")))
     page = words(client.get(at("watchlist", made.uuid)))
-    assert (
-        "for none of its latents is it shown that it finds at least 80% of positive controls"
-        in page
-    )
+    assert "of no concern is it shown that its latents together find at least 80%" in page
     assert "fires on credentials" in page
 
 
@@ -119,15 +119,32 @@ def test_recall_at_another_threshold_clears_nothing(client_as, bo, root):
     assert "may signal, never clear" in page
 
 
-def test_some_latents_of_a_list_may_clear(client_as, bo, root):
+def test_some_concerns_of_a_list_are_cleared_by_its_silence(client_as, bo, root):
     latents = [
-        WatchedLatent.from_json({**LATENT, "recall": RECALL}),
-        WatchedLatent(5, Family.CYBER, "ports", 2.0),
+        WatchedLatent.from_json(COUNTED),
+        WatchedLatent(5, Family.REFUSAL, "no", 2.0),
     ]
     made = watchlists.register(make_sae(), "x", latents, by=root)
     client = client_as(bo)
-    assert "1 of 2 may clear" in words(client.get(at("watchlists")))
-    assert "1 of its 2 latents is shown to find" in words(client.get(at("watchlist", made.uuid)))
+    assert "clears 1 of 2 concerns" in words(client.get(at("watchlists")))
+    page = words(client.get(at("watchlist", made.uuid)))
+    assert "Its silence clears these alone" in page
+    assert "of their positive controls: cyber." in page
+
+
+def test_what_was_counted_together_holds_for_just_these_latents(client_as, bo, root):
+    latents = [WatchedLatent.from_json(COUNTED), WatchedLatent(5, Family.CYBER, "ports", 2.0)]
+    made = watchlists.register(make_sae(), "x", latents, by=root)
+    client = client_as(bo)
+    assert "single latents may clear" in words(client.get(at("watchlists")))
+    assert "was not counted for just these" in words(client.get(at("watchlist", made.uuid)))
+
+
+def test_what_fires_on_everything_clears_nothing(client_as, bo, root):
+    loud = {**TOGETHER, "false_positives": SHARE}
+    latent = WatchedLatent.from_json({**LATENT, "recall": {**RECALL, "together": loud}})
+    watchlists.register(make_sae(), "x", [latent], by=root)
+    assert "may signal, never clear" in words(client_as(bo).get(at("watchlists")))
 
 
 def test_a_new_number_drops_what_was_chosen_and_keeps_the_choice_when_the_reason_lacks(

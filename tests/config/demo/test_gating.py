@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def stage(ada, bo):
     """The first version with all evidence but the review, scanned with the shipped list."""
-    rae = account.make("rae@example.net", "Rae", [Role.SAFETY_LEAD], by=MAKER)
+    rae = account.make("rae@example.net", "Rae", [Role.GOVERNANCE_LEAD], by=MAKER)
     made = Stage(Path(), cast("House", None), people={"ada": ada, "bo": bo, "rae": rae})
     made.made["v1"] = version = make_version()
     make_manifest(version)
