@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -71,6 +71,7 @@ FIGURES = {
     "conclusion": gettext_lazy("Conclusion"),
     "conditions": gettext_lazy("What differed about the runs"),
     "confidence": gettext_lazy("Confidence"),
+    "context": gettext_lazy("Context"),
     "contexts": gettext_lazy("Contexts"),
     "coverage": gettext_lazy("Coverage"),
     "criteria": gettext_lazy("Criteria"),
@@ -84,6 +85,7 @@ FIGURES = {
     "dtype": gettext_lazy("Number format"),
     "error_share": gettext_lazy("Share of the error"),
     "exact": gettext_lazy("Exact"),
+    "false_positives": gettext_lazy("Benign prompts that it takes for it"),
     "expected": gettext_lazy("Expected"),
     "findings": gettext_lazy("Findings"),
     "for": gettext_lazy("For"),
@@ -131,11 +133,13 @@ FIGURES = {
     "p_bh": gettext_lazy("q (Benjamini-Hochberg)"),
     "p_max_t": gettext_lazy("p, corrected (max-T)"),
     "placebo_ratio": gettext_lazy("Rewording alone"),
+    "positive_controls": gettext_lazy("Positive controls that it finds"),
     "precision": gettext_lazy("Precision"),
     "ratio": gettext_lazy("Ratio"),
     "ratio_high": gettext_lazy("Ratio, high"),
     "ratio_low": gettext_lazy("Ratio, low"),
     "reason": gettext_lazy("Reason"),
+    "recalls": gettext_lazy("What the watch-list is shown to find"),
     "recalls": gettext_lazy("Recall by concern"),
     "repeats": gettext_lazy("Repeats the scan"),
     "scope": gettext_lazy("Scope"),
@@ -197,8 +201,10 @@ LIMITS = ("coverage", "sensitivity")
 LIMITS_SECTION = "7"
 # The columns of wide tables that a reader needs, where the first ones are not those.
 COLUMNS = {
+    "contexts": ("context", "n_texts", "n_tokens", "fvu", "fvu_interval", "error_share", "l0_mean"),
     "findings": ("title", "concern", "severity"),
     "latents_detected": ("key", "concern", "n_pairs", "ratio", "ratio_low", "ratio_high", "p_bh"),
+    "recalls": ("concern", "found", "false_positives"),
     "tests": ("concern", "n_pairs", "ratio", "ratio_low", "ratio_high", "p_max_t", "verdict"),
 }
 SHARES = {
@@ -213,6 +219,7 @@ SHARES = {
 # Names that mean something else in one place.
 RENAMED = {
     ("latents_detected", "key"): "latent",
+    ("recalls", "found"): "positive_controls",
     ("monitoring_readiness", "n_tokens"): "n_tokens_of_telemetry",
 }
 BEYOND = 1_000_000  # a ratio or a figure above this tells a reader nothing more
@@ -554,8 +561,11 @@ def _part(name: str, value: Any) -> list[Block]:
         ]
         if len(nested) == len(value):
             return _rows(caption, nested)
-        rows = [[_figure(key), _plain(each, key)] for key, each in value.items()]
-        return _table(caption, [_("Figure"), _("Value")], rows)
+        rows = [
+            [_figure(key), _plain(each, key)] for key, each in value.items() if not _is_rows(each)
+        ]
+        tables = [_part(key, each) for key, each in value.items() if _is_rows(each)]
+        return [*_table(caption, [_("Figure"), _("Value")], rows), *chain.from_iterable(tables)]
     if isinstance(value, list) and value:
         return [{"type": "facts", "rows": [[caption, ", ".join(map(_plain, value))]]}]
     if isinstance(value, str | int) and str(value):
@@ -564,11 +574,38 @@ def _part(name: str, value: Any) -> list[Block]:
 
 
 def _rows(caption: str, rows: list[Any], name: str = "") -> list[Block]:
-    known = [key for key in rows[0] if not isinstance(rows[0][key], list | Mapping)]
+    known = [
+        key
+        for key, value in rows[0].items()
+        if not isinstance(value, list | Mapping) or _is_interval(value)
+    ]
     keys = [key for key in COLUMNS.get(name, ()) if key in known] or known[:MOST_COLUMNS]
     heads = [_figure(RENAMED.get((name, key), key)) for key in keys]
     cells = [[_plain(row.get(key, ""), key) for key in keys] for row in rows]
     return _table(caption, heads, cells)
+
+
+def _is_rows(value: Any) -> bool:
+    """Whether it is a table of its own; an empty one is none at all."""
+    return isinstance(value, list) and all(isinstance(row, Mapping) for row in value)
+
+
+def _is_interval(value: Any) -> bool:
+    return isinstance(value, Mapping) and {"low", "high"} <= value.keys()
+
+
+def _interval(value: Mapping[str, Any], name: object) -> str:
+    """Between what a figure lies; a share says of how many as well."""
+    is_share = "n_hit" in value or str(name).removesuffix("_interval") in SHARES
+    low, high = (_decimal(float(value[end]), is_share=is_share) for end in ("low", "high"))
+    between = _("%(low)s to %(high)s") % {"low": low, "high": high}
+    if "n_hit" not in value:
+        return between
+    return _("%(k)s of %(n)s (%(between)s)") % {
+        "k": value["n_hit"],
+        "n": value["n"],
+        "between": between,
+    }
 
 
 def _plain(value: Any, name: object = "") -> str:
@@ -579,6 +616,8 @@ def _plain(value: Any, name: object = "") -> str:
         return _("yes") if value else _("no")
     if isinstance(value, int):
         return f"{value:,}"
+    if _is_interval(value):
+        return _interval(value, name)
     if isinstance(value, str) and value in VALUES:
         return str(VALUES[value])
     if isinstance(value, str) and _is_decimal(value):
