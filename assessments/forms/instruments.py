@@ -249,7 +249,9 @@ class SensitivityForm(forms.Form):
 class TakeOutForm(forms.Form):
     """The prompts as a file."""
 
-    form = forms.ChoiceField(label=_("Form"), choices=[("csv", _("CSV")), ("jsonl", _("JSON lines"))])
+    form = forms.ChoiceField(
+        label=_("Form"), choices=[("csv", _("CSV")), ("jsonl", _("JSON lines"))]
+    )
     reason = reason_field(required=False)
 
     def __init__(self, *args: Any, is_hidden: bool, **kwargs: Any) -> None:

@@ -109,9 +109,7 @@ class PromptSuite(Public):
     n_prompts = models.PositiveIntegerField()
     n_pairs = models.PositiveIntegerField()
     sha256 = models.CharField(max_length=64)
-    sensitivity = models.CharField(
-        max_length=12, choices=Sensitivity, default=Sensitivity.INTERNAL
-    )
+    sensitivity = models.CharField(max_length=12, choices=Sensitivity, default=Sensitivity.INTERNAL)
     reason = models.TextField(blank=True, default="")
     registered_by = models.ForeignKey(
         "compliance.User", models.PROTECT, null=True, related_name="+"

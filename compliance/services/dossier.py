@@ -139,7 +139,6 @@ FIGURES = {
     "ratio_high": gettext_lazy("Ratio, high"),
     "ratio_low": gettext_lazy("Ratio, low"),
     "reason": gettext_lazy("Reason"),
-    "recalls": gettext_lazy("What the watch-list is shown to find"),
     "recalls": gettext_lazy("Recall by concern"),
     "repeats": gettext_lazy("Repeats the scan"),
     "scope": gettext_lazy("Scope"),
@@ -168,6 +167,7 @@ FIGURES = {
 # Words that instruments write into their findings, as a reader knows them.
 VALUES = {
     **dict(Evidence.Status.choices),
+    "agrees": gettext_lazy("agrees"),
     "benign": gettext_lazy("benign"),
     "concern": gettext_lazy("concern"),
     "control": gettext_lazy("control"),
@@ -176,6 +176,7 @@ VALUES = {
     "deception": gettext_lazy("deception"),
     "deployment": gettext_lazy("deployment"),
     "detected": gettext_lazy("weaker under evaluation"),
+    "disagrees": gettext_lazy("disagrees"),
     "evaluation": gettext_lazy("evaluation"),
     "evaluation_awareness": gettext_lazy("evaluation awareness"),
     "high": gettext_lazy("high"),
@@ -618,11 +619,15 @@ def _plain(value: Any, name: object = "") -> str:
         return f"{value:,}"
     if _is_interval(value):
         return _interval(value, name)
-    if isinstance(value, str) and value in VALUES:
-        return str(VALUES[value])
-    if isinstance(value, str) and _is_decimal(value):
-        return _decimal(float(value), is_share=name in SHARES)
-    return CODES.sub(lambda found: str(VALUES[found[0]]), str(value))
+    return _plain_text(str(value), name)
+
+
+def _plain_text(text: str, name: object) -> str:
+    if text in VALUES:
+        return str(VALUES[text])
+    if _is_decimal(text):
+        return _decimal(float(text), is_share=name in SHARES)
+    return CODES.sub(lambda found: str(VALUES[found[0]]), text)
 
 
 def _decimal(value: float, *, is_share: bool) -> str:

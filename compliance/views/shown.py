@@ -71,6 +71,16 @@ STATE_WORDS: dict[str, Promise] = {
 }
 
 
+OTHER_WORDS: dict[str, dict[str, Promise]] = {
+    "clock": STATE_WORDS,
+    "decision": {
+        "go": gettext_lazy("GO"),
+        "conditional": gettext_lazy("CONDITIONAL"),
+        "no_go": gettext_lazy("NO-GO"),
+    },
+}
+"""The states of what no machine moves."""
+
 KINDS: dict[str, Promise] = {
     "account": gettext_lazy("account"),
     "alert": gettext_lazy("alert"),
@@ -155,8 +165,8 @@ def badge(machine: Machine, state: str) -> Badge:
 
 def state_word(kind: str, state: str) -> str:
     """A state of a thing of this kind, as the log names it, in words."""
-    if kind == "clock":
-        return str(STATE_WORDS.get(state, state))
+    if kind in OTHER_WORDS:
+        return str(OTHER_WORDS[kind].get(state, state))
     machine = NAMED.get(kind)
     known = machine.states.get(state) if machine else None
     return str(known.label) if known else state.replace("_", " ")
