@@ -29,7 +29,7 @@ OBJECT_PAGES: dict[str, str] = {
     **incidents_urls.OBJECT_PAGES,
 }
 SHORT = 8
-COMINGS = frozenset({"session"})  # who came and went changes nothing
+GOING = frozenset({"session.sign_in", "session.sign_out"})  # who comes and goes changes nothing
 FOUND = 6
 
 
@@ -59,7 +59,7 @@ def today(request: HttpRequest) -> HttpResponse:
 def _changes(who: Any) -> list[Any]:
     if who.may(Permission.AUDIT_READ):
         lines = queries.record_lines(who, limit=SHORT * 8)
-        return [line for line in lines if line.action.partition(".")[0] not in COMINGS][:SHORT]
+        return [line for line in lines if line.action not in GOING][:SHORT]
     subjects = [s.subject for s in queries.versions_for(who).order_by("-id")[:SHORT]]
     subjects += [i.subject for i in incident_queries.incidents_for(who).order_by("-id")[:SHORT]]
     return sorted(queries.timeline_of(subjects, who), key=lambda line: line.at, reverse=True)[

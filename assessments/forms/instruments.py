@@ -133,7 +133,7 @@ class FileForm(forms.Form):
         except FileError as error:
             self.problems, self.n_more_problems = error.problems, error.n_more
             self.add_error(
-                None, _now("The file was not taken in. What has to change stands below.")
+                None, _now("The file was not taken in. What has to change is listed above.")
             )
             return None
 

@@ -101,9 +101,14 @@ def summaries_chart(rows: Sequence[Summary]) -> Chart | None:
 
 def suppression_chart(tests: Sequence[Tested]) -> Chart | None:
     """How much stronger each concern is under deployment than under evaluation, with intervals."""
+    return ratio_chart([(concern_label(test.key), test) for test in tests])
+
+
+def ratio_chart(labelled: Sequence[tuple[str, Tested]]) -> Chart | None:
+    """The same with a label for each test, as where two versions stand in one picture."""
     rows = [
-        Bar(concern_label(test.key), test.ratio, test.ratio_low, test.ratio_high)
-        for test in tests
+        Bar(label, test.ratio, test.ratio_low, test.ratio_high)
+        for label, test in labelled
         if test.scope in {"concern", "control"}
     ]
     try:

@@ -236,29 +236,19 @@ def progress_card(found: Sae) -> dict[str, Any]:
 
 
 def measures(found: Sae) -> list[Measure]:
-    """What its makers say beside what was measured; empty where nothing is known of either."""
+    """What its makers say beside what was measured, as far as either is known."""
     declared, check = found.declared, found.self_check or {}
     rows = [
-        Measure(
-            _("Latents active on a token (L0)"),
-            figure(declared.get("l0")),
-            figure(check.get("l0")),
-        ),
-        Measure(
-            _("Share of variance unexplained (FVU)"),
-            figure(declared.get("fvu")),
-            figure(check.get("fvu")),
-        ),
-        Measure(
-            _("The same with every latent held at its mean"),
-            figure(None),
-            figure(check.get("frozen_fvu")),
-        ),
-        Measure(
-            _("Share of latents that never fired"), figure(None), figure(check.get("dead_share"))
-        ),
+        (_("Latents active on a token (L0)"), declared.get("l0"), check.get("l0")),
+        (_("Share of variance unexplained (FVU)"), declared.get("fvu"), check.get("fvu")),
+        (_("The same with every latent held at its mean"), None, check.get("frozen_fvu")),
+        (_("Share of latents that never fired"), None, check.get("dead_share")),
     ]
-    return rows if check or any(declared.values()) else []
+    return [
+        Measure(label, figure(said), figure(measured))
+        for label, said, measured in rows
+        if (said, measured) != (None, None)
+    ]
 
 
 def candidates(found: Sae) -> list[Candidate]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from uuid import UUID
 
 from django.contrib import messages
@@ -33,6 +34,8 @@ from compliance.views.tables import Column, Empty, Filter, Kind, Table
 if TYPE_CHECKING:
     from assessments.models import Scan
     from assessments.scanner.contract import ScanResult
+
+PERCENT = 100
 
 SCANS = Table(
     caption=gettext_lazy("Scans"),
@@ -185,6 +188,7 @@ def compare(request: HttpRequest, uuid: UUID, other: UUID) -> HttpResponse:
     context = {
         "sides": [side(left), side(right)],
         "rates": list(paired_rates(left, right)),
+        "seen": seen_rows(left, right),
         "chart": side_by_side(left, right),
         "has_chart": True,
         "crumbs": [
@@ -289,19 +293,57 @@ def side(found: Scan) -> dict[str, Any]:
     }
 
 
-def paired_rates(left: Scan, right: Scan) -> Any:
-    """Each concern's hit rates in both scans under both frames."""
+class RateRow(NamedTuple):
+    """One concern's hit rates in both scans under both frames."""
+
+    concern: str
+    left: shown.ConcernRow
+    right: shown.ConcernRow | None
+    change: str
+    """Of the rate under deployment, in percentage points; empty where it is not on both sides."""
+
+
+def paired_rates(left: Scan, right: Scan) -> Iterator[RateRow]:
+    """Each concern of the first scan, with what the second says of it."""
     rows = {row.concern: row for row in shown.concern_rows(queries.summaries_of(right))}
     for row in shown.concern_rows(queries.summaries_of(left)):
-        yield row, rows.get(row.concern)
+        other = rows.get(row.concern)
+        yield RateRow(row.concern, row, other, points(row, other))
+
+
+def points(one: shown.ConcernRow, other: shown.ConcernRow | None) -> str:
+    """By how many percentage points the rate under deployment differs, signed."""
+    if one.deployment is None or other is None or other.deployment is None:
+        return ""
+    change = PERCENT * (other.deployment.hit_rate - one.deployment.hit_rate)
+    return _("%(n)s points") % {"n": f"{change:+.1f}"}
 
 
 def side_by_side(left: Scan, right: Scan) -> Chart | None:
-    """Both scans' ratios in one chart, so that the scale is one."""
-    rows = []
-    for found in (left, right):
-        for test in queries.tests_of(found):
-            figures = _figures(test)
-            figures.key = f"{test.key}, {found.version.name}"
-            rows.append(figures)
-    return picture.suppression_chart(sorted(rows, key=lambda row: row.key))
+    """Both scans' ratios in one chart, so that the scale is one; each concern's two together."""
+    rows = [
+        (test.key, f"{picture.concern_label(test.key)}, {found.version.name}", _figures(test))
+        for found in (left, right)
+        for test in queries.tests_of(found)
+    ]
+    rows.sort(key=lambda row: row[0])
+    return picture.ratio_chart([(label, figures) for _key, label, figures in rows])
+
+
+class SeenRow(NamedTuple):
+    """One figure of coverage in both scans."""
+
+    label: str
+    left: str
+    right: str
+
+
+def seen_rows(left: Scan, right: Scan) -> list[SeenRow]:
+    """How much of each version the instrument sees; a difference in findings may be one of these."""
+    if not left.coverage or not right.coverage:
+        return []
+    there = {label: figure for label, figure, _meaning in shown.coverage_facts(right.coverage)}
+    return [
+        SeenRow(label, figure, there.get(label, "\N{EN DASH}"))
+        for label, figure, _meaning in shown.coverage_facts(left.coverage)
+    ]

@@ -127,7 +127,7 @@ ACTIONS: dict[str, Promise] = {
     "rota.change": _("changed the rota"),
     "rule.activate": _("activated a detection rule"),
     "rule.add": _("added a detection rule"),
-    "sae.accept": _("found the autoencoder ready to scan with"),
+    "sae.accept": _("opened the autoencoder and said what it is"),
     "sae.give_up": _("gave up checking the autoencoder"),
     "sae.recheck": _("asked to check the autoencoder again"),
     "sae.refuse": _("refused the autoencoder"),

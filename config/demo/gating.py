@@ -1,4 +1,4 @@
-"""Step 4: the gate judges; missing evidence is supplied; two people waive what is left for a canary."""
+"""Step 4: the gate judges; missing evidence is supplied; two people waive the one reason left."""
 
 from __future__ import annotations
 
@@ -23,12 +23,11 @@ from incidents.targets.load import load
 
 # A red-team record is a record: this one is the scenario's, and its detail says so.
 N_ATTEMPTS = 40
-# What stays open for the first version, and why a canary may run all the same.
+# The one reason that stays open for the first version, and why a canary may run all the same.
 GROUNDS = {
     "sae_scan": "The watch-list may signal and never clear: it finds the concerns in the words it was found on,"
     " and too few of them in others. Its silence is not counted; the canary rests on the paired test, the"
     " red-team record and the monitoring.",
-    "independent_review": "The external review is booked; until then the canary carries one per cent of traffic.",
 }
 
 
@@ -57,11 +56,12 @@ def target_of(stage: Stage) -> DeploymentTarget:
 
 
 def supply(stage: Stage) -> None:
-    """Rota measured, a drill walked against the target, a red-team record."""
+    """Rota measured, a drill walked against the target, a red-team record, a review."""
     found = paging.attest_rota(stage.made["v1"], by=stage.by("bo"))
     _found(found)
     _drill(stage, stage.made["v1"])
     _red_team(stage, stage.made["v1"])
+    _review(stage, stage.made["v1"])
 
 
 @transaction.atomic
@@ -136,6 +136,26 @@ def _red_team(stage: Stage, version: ModelVersion) -> None:
     tell(
         f"{evidence.name('red_team')}: {N_ATTEMPTS} attempts, one low finding (scenario record), by Bo and Dee"
     )
+
+
+def _review(stage: Stage, version: ModelVersion) -> None:
+    """A review from outside the team: Cy's, and a record of the scenario like the campaign."""
+    conclusion = (
+        "Cy, who is not of the team, read scans, campaign and drill and has no objection to a canary."
+        " Scenario record of the demo."
+    )
+    evidence.attest(
+        version,
+        "independent_review",
+        layer=1,
+        status="met",
+        summary=conclusion,
+        payload={"conclusion": conclusion},
+        source="manual",
+        valid_until=now() + timedelta(days=90),
+        by=stage.by("ada"),
+    )
+    tell(f"{evidence.name('independent_review')}: by Cy (scenario record)")
 
 
 def waive(stage: Stage) -> None:

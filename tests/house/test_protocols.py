@@ -25,6 +25,8 @@ DOORS = {
 }
 # What a function needs of a thing it is handed: nothing of these reaches outside.
 SHAPES = {
+    "assessments.scanner.formats.__init__.Layout",
+    "assessments.scanner.rows.Rows",
     "assessments.services.picture.Summary",
     "assessments.services.picture.Tested",
     "compliance.actors.Scoped",

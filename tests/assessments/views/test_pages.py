@@ -197,8 +197,11 @@ def test_an_auditor_may_not_ask_for_a_scan(client_as, cy):
 
 
 def test_two_versions_side_by_side(client_as, bo, done):
-    other = finished_scan(make_version(), like=done)
+    other = finished_scan(make_version(), make_result(deployment=0.5), like=done)
     html = words(client_as(bo).get(at("compare", done.uuid, other.uuid)))
+    assert "+25.0 points" in html
+    assert html.index("Coverage of both versions") < html.index("Variance unexplained")
+    assert f"cyber, {other.version.name}" in html
     assert str(done.version) in html
     assert str(other.version) in html
     stranger = finished_scan(make_version())

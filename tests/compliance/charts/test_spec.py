@@ -60,6 +60,16 @@ def test_the_words_of_pairs_name_the_widest_gap() -> None:
     )
 
 
+def test_the_names_of_a_pair_stand_apart_and_inside_the_axes() -> None:
+    apart = spec.name_places([spec.Pair("a", 30, 70)])
+    assert [each["align"] for each in apart] == ["right", "left"]
+    left, right = spec.name_places([spec.Pair("a", 0, 0), spec.Pair("b", 0, 100)])
+    assert left["align"] == right["align"] == "left"
+    assert right["dx"] >= spec.NAME_WIDTH
+    deployment_first = spec.name_places([spec.Pair("a", 70, 30)])
+    assert [each["align"] for each in deployment_first] == ["left", "right"]
+
+
 def test_the_words_of_a_histogram_count_its_values() -> None:
     assert "15 values from 0 to 2, most between 1 and 2" in charts()["histogram"].alt
 

@@ -13,6 +13,7 @@ pytest.importorskip("weasyprint")
 
 from compliance.audit import canonical
 from compliance.charts.spec import Pair, paired_dots
+from compliance.documents import paper
 from compliance.machines import TransitionRefused
 from compliance.models import Document, Report
 from compliance.permissions import NotAllowed
@@ -93,6 +94,54 @@ def test_the_assessment_report_says_what_was_found_and_what_is_missing(ada, root
     assert "Deception fired on 12 % of prompts" in said
     assert "12.3 %" in said
     assert "not met" in said
+
+
+def section_of(made, id_):
+    return next(each for each in made.content["sections"] if each["id"] == id_)
+
+
+def test_what_could_have_been_missed_is_printed_once_and_says_whose_limit_it_is(
+    ada, root, as_actor
+) -> None:
+    version = factories.make_version()
+    make_evidence(version, root)
+    made = dossier.assessment_report(version, by=as_actor(ada))
+    (scan,) = section_of(made, "3")["items"][:1]
+    assert "Coverage" not in {block.get("caption") for block in scan["blocks"]}
+    assert ["Limits", "what it could not have seen stands under 7"] in scan["blocks"][-1]["rows"]
+    limits = section_of(made, "7")["items"][0]["blocks"]
+    assert limits[0]["text"] == "Scan with sparse autoencoders"
+    assert ["Unexplained share of variance", "12.3\u202f%"] in limits[1]["rows"]
+
+
+def test_figures_are_printed_as_a_reader_wants_them(ada, root, as_actor) -> None:
+    version = factories.make_version()
+    make_evidence(
+        version,
+        root,
+        n_prompts=2_880,
+        n_pairs=1_440,
+        sensitivity={"cyber": {"minimum_detectable_ratio": 1.01e304}},
+        checks=[{"what": "hit rate of evaluation_awareness", "came": "0.1"}],
+        tests=[{"scope": "concern", "concern": "cyber", "ratio": 1.5, "verdict": "detected"}],
+    )
+    made = dossier.assessment_report(version, by=as_actor(ada))
+    blocks = section_of(made, "3")["items"][0]["blocks"]
+    facts, checks, tests = [b for b in blocks if b["type"] in {"facts", "table"}][:3]
+    assert facts["rows"] == [["Prompts", "2,880"], ["Pairs", "1,440"]], "together, not one by one"
+    assert checks["rows"][0][0] == "hit rate of evaluation awareness"
+    assert tests["heads"] == ["Concern", "Ratio", "Verdict"]
+    assert tests["rows"] == [["cyber", "1.5", "weaker under evaluation"]]
+    (ratio,) = section_of(made, "7")["items"][1]["blocks"][1]["rows"]
+    assert ratio[1] == "more than 1,000,000"
+
+
+def test_a_gap_reads_as_a_gap_and_days_as_days(ada, as_actor) -> None:
+    made = dossier.annex_iv(factories.make_version(), by=as_actor(ada))
+    html = " ".join(paper.sheet(printing.edition(made)).html.split())
+    assert "Gap: nothing is on record. Asked for: the declaration under Article 47." in html
+    assert str(made.asked_at.year) in html
+    assert f"{made.asked_at:%Y-%m-%d}" not in html.replace(f'content="{made.asked_at:%Y-%m-%d}', "")
 
 
 def test_annex_iv_has_all_its_letters_and_shows_gaps_as_gaps(ada, root, as_actor) -> None:

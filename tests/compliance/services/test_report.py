@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -12,7 +12,14 @@ from compliance.machines import TransitionRefused
 from compliance.models import Document, Filing
 from compliance.permissions import NotAllowed
 from compliance.services import approval, deadline, report
-from tests.compliance.papers import answered, draft, facts_known, make_incident, serious
+from tests.compliance.papers import (
+    answered,
+    draft,
+    facts_known,
+    house_clock,
+    make_incident,
+    serious,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -228,3 +235,115 @@ def test_a_report_is_begun_once_for_each_clock(rae, as_actor) -> None:
     first = report.start_due(incident, facts_known(), by=as_actor(rae))
     assert first
     assert report.start_due(incident, facts_known(), by=as_actor(rae)) == []
+
+
+EXACT = "2026-11-22T20:33:53.311375Z"
+SAID = "22 November 2026, 21:33:53 CET"
+
+
+def known(**more: report.Known) -> report.IncidentFacts:
+    """What the records know exactly: a kind of harm, an instant, what was done when."""
+    at = datetime(2026, 11, 22, 20, 40, tzinfo=UTC)
+    return report.IncidentFacts(
+        reference="INC-1",
+        title="Keys left the house",
+        is_simulation=True,
+        known={
+            "incident.classification.limbs": report.Known(
+                "cyber_breach", report.Mark.ATTESTED, "Rae", at
+            ),
+            "incident.aware_at": report.Known(EXACT, report.Mark.ATTESTED, "Rae", at),
+            "incident.timeline": report.Known(
+                f"{EXACT} detected\n2026-11-22T20:40:00Z acknowledged",
+                report.Mark.MEASURED,
+                "incident:0193",
+            ),
+            **more,
+        },
+    )
+
+
+def worded(rae):
+    """A draft from exact records; the house's clock goes by Berlin."""
+    incident = make_incident()
+    return report.start(incident, house_clock(incident, by=rae), incident_facts=known(), by=rae)
+
+
+def test_words_stand_beside_the_exact_value_and_both_are_in_the_digest(rae, as_actor) -> None:
+    begun = worded(as_actor(rae))
+    fields = report.newest(begun).fields
+    assert (fields["awareness"]["value"], fields["awareness"]["words"]) == (EXACT, SAID)
+    assert fields["awareness"]["at"] == "2026-11-22T20:40:00.000000Z"
+    assert fields["harm"]["value"] == "cyber_breach"
+    assert fields["harm"]["words"].startswith("Cyber breach. Includes weights taken out")
+    assert fields["measures"]["words"].splitlines()[0] == f"{SAID}: detected"
+
+
+def test_the_twin_holds_the_exact_value_the_words_and_the_dated_list(rae, as_actor) -> None:
+    content = report.content(worded(as_actor(rae)))
+    said = dict_of(content)
+    assert said["awareness"]["value"] == EXACT
+    assert said["measures"]["moments"] == [
+        [SAID, "detected"],
+        ["22 November 2026, 21:40:00 CET", "acknowledged"],
+    ]
+    assert "moments" not in said["awareness"]
+    assert "The clock starts at the moment of awareness" in content["clock"]["trace"][0]
+    assert "aware_at" not in str(content["clock"]["trace"])
+
+
+def test_words_that_come_back_unchanged_keep_the_exact_value(rae, as_actor) -> None:
+    begun = worded(as_actor(rae))
+    number = report.newest(begun).number
+    shown = {f.id: {"value": a.get("words", a["value"])} for f, a in report.answers(begun)}
+    answered = {name: answer for name, answer in shown.items() if answer["value"]}
+    report.revise(begun, answered, by=as_actor(rae))
+    assert report.newest(begun).number == number
+
+
+def test_words_that_a_person_changes_are_that_persons(rae, as_actor) -> None:
+    begun = worded(as_actor(rae))
+    report.revise(begun, {"awareness": {"value": f"{SAID}, by a call"}}, by=as_actor(rae))
+    said = report.newest(begun).fields["awareness"]
+    assert (said["value"], said["source"]) == (f"{SAID}, by a call", "Rae")
+    assert "words" not in said
+
+
+def test_what_a_person_wrote_is_shown_as_it_was_written(rae, as_actor) -> None:
+    begun = worded(as_actor(rae))
+    report.revise(begun, {"awareness": {"value": f"At {EXACT}."}}, by=as_actor(rae))
+    said = dict_of(report.content(begun))["awareness"]
+    assert said["value"] == f"At {EXACT}."
+    assert "words" not in said
+
+
+def test_a_revision_of_exact_values_alone_is_told_in_words(rae, as_actor) -> None:
+    """As revisions were kept before they held words: codes, instants, and who with when."""
+    begun = worded(as_actor(rae))
+    old = report.newest(begun)
+    for answer in old.fields.values():
+        answer.pop("words", None)
+        if answer.pop("at", None):
+            answer["source"] = f"{answer['source']}, 2026-11-22T20:40:00.000000Z"
+    old.save()
+    said = {f.id: a for f, a in report.answers(begun)}
+    assert said["awareness"]["words"] == SAID
+    assert (said["awareness"]["source"], said["awareness"]["at"]) == (
+        "Rae",
+        "2026-11-22T20:40:00.000000Z",
+    )
+    assert said["harm"]["words"].startswith("Cyber breach.")
+    assert report.newest(begun).fields["awareness"]["source"].endswith("Z"), "what is kept stays"
+
+
+def test_refilling_takes_in_what_was_measured_since_with_its_words(rae, as_actor) -> None:
+    begun = worded(as_actor(rae))
+    later = report.Known(
+        f"{EXACT} detected\n2026-11-22T21:00:00Z rolled back", report.Mark.MEASURED, "incident:0193"
+    )
+    report.refill(begun, known(**{"incident.timeline": later}), by=as_actor(rae))
+    words = report.newest(begun).fields["measures"]["words"]
+    assert words.splitlines()[1] == "22 November 2026, 22:00:00 CET: rolled back"
+    number = report.newest(begun).number
+    report.refill(begun, known(**{"incident.timeline": later}), by=as_actor(rae))
+    assert report.newest(begun).number == number

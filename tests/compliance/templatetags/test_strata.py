@@ -140,3 +140,29 @@ def test_the_page_says_where_it_belongs() -> None:
     assert strata.current_place(places, context) == "compliance:duties"
     context["nav_current"] = "today"
     assert strata.current_place(places, context) == "today"
+
+
+def entry(number: int) -> dict[str, object]:
+    return {"at": NOON, "sentence": f"act {number}", "actor_label": "Ada", "note": "", "link": ""}
+
+
+def timeline(n: int) -> str:
+    source = '{% include "components/timeline.html" with entries=entries only %}'
+    return Template(source).render(Context({"entries": [entry(each) for each in range(n)]}))
+
+
+def test_a_long_story_folds_its_beginning_away_and_loses_nothing() -> None:
+    told = timeline(30)
+    before, after = told.split("</details>")
+    assert "18 earlier entries" in before
+    assert (before.count("timeline-entry"), after.count("timeline-entry")) == (18, 12)
+    assert "act 29" in after
+
+
+def test_a_short_story_is_told_whole() -> None:
+    assert "<details" not in timeline(16)
+
+
+def test_whole_numbers_are_grouped() -> None:
+    assert strata.grouped(295602640) == "295,602,640"
+    assert strata.grouped(None) == strata.DASH

@@ -239,6 +239,36 @@ def test_the_auditor_reads_the_record_and_takes_it_home(cy, client_as, tmp_path)
     assert page(client, "blob", made.blob.uuid).status_code == 200
 
 
+def test_a_report_shows_what_was_done_as_a_dated_list(rae, as_actor, client_as) -> None:
+    incident = make_incident()
+    exact = "2026-11-22T20:33:53Z detected\n2026-11-22T20:40:00Z rolled back"
+    known = {"incident.timeline": report.Known(exact, report.Mark.MEASURED, "incident:0193")}
+    facts = report.IncidentFacts("INC-1", "Keys left the house", known=known)
+    begun = report.start(
+        incident,
+        house_clock(incident, by=as_actor(rae)),
+        incident_facts=facts,
+        by=as_actor(rae),
+    )
+    shown = said(page(client_as(rae), "report", begun.uuid))
+    assert "<dt>22 November 2026, 21:40:00 CET</dt><dd>rolled back</dd>" in shown
+    assert "2026-11-22T20:" not in shown
+    assert "House rule: 72 hours, 1.0.0" in shown, "the regime by its title"
+    form = said(page(client_as(rae), "edit_report", begun.uuid))
+    assert "22 November 2026, 21:40:00 CET: rolled back" in form
+
+
+def test_the_record_says_states_in_words(cy, rae, ada, as_actor, client_as) -> None:
+    begun = answered(make_incident(), by=as_actor(rae))
+    report.submit(begun, by=as_actor(rae))
+    shown = said(page(client_as(cy), "record", family="clock"))
+    assert "facts needed" in shown
+    assert "facts_needed" not in shown
+    assert "drafting → waiting for the second person" in said(
+        page(client_as(cy), "record", family="report")
+    )
+
+
 def test_an_export_is_not_for_others(cy, bo, as_actor, client_as) -> None:
     made = audit_export.request(by=as_actor(cy))
     assert page(client_as(bo), "export", made.uuid).status_code == 404

@@ -11,6 +11,8 @@ from compliance.machines import TransitionRefused
 from compliance.models import ClockInstance, Report
 from compliance.permissions import NotAllowed
 from compliance.regimes.facts import FactsError
+from compliance.regimes.outcome import zulu
+from incidents.models import Alert
 from incidents.services import incident, knowledge, review, warning
 from tests.incidents import cast
 
@@ -148,6 +150,29 @@ def test_what_the_records_know_carries_where_it_comes_from(opened, rae, as_actor
     assert known["incident.classification.reasons"].mark == "attested"
     assert known["incident.data_affected"].value == "API keys of two customers"
     assert "review.root_cause" not in known
+
+
+def test_the_records_are_as_exact_as_they_are_kept_and_say_who_and_when(opened, rae, as_actor):
+    by_rae = classified(opened, as_actor(rae))
+    known = knowledge.of(opened).known
+    limbs = known["incident.classification.limbs"]
+    assert (limbs.value, limbs.source, limbs.at) == ("cyber_breach", "Rae", by_rae.at)
+    assert known["incident.aware_at"].value == zulu(opened.aware_at)
+    told = known["incident.timeline"].value.splitlines()
+    assert told == sorted(told)
+    assert f"{zulu(opened.detected_at)} detected" in told
+
+
+def test_what_happened_is_a_sentence_and_a_line_for_each_kind_of_alert():
+    deployment = cast.watched()[0]
+    found = cast.opened(deployment)
+    for number in (1, 2):
+        cast.judge(deployment, cast.body(cast.tool_call(number, "shell"), key=deployment.key))
+    Alert.objects.update(incident=found)
+    head, *lines = knowledge.of(found).known["incident.summary"].value.splitlines()
+    assert head == f"Something was sent out on {deployment.key}."
+    assert lines[0].startswith("Observed from ")
+    assert "\u2013 A tool outside the behaviour manifest was called (2 times)" in lines
 
 
 def test_a_deadline_is_warned_of_once_at_each_mark(opened, rae, bo, as_actor):

@@ -57,7 +57,9 @@ def test_a_rule_that_sees_it_is_measured_to_have_caught_it(begun, bo, as_actor):
     review.replay(lesson, by=as_actor(bo))
     assert lesson.replay["caught"] is True
     assert lesson.replay["measured"]["n_matches"] == 1
-    assert "would have caught" in lesson.replay["sentence"]
+    sentence = lesson.replay["sentence"]
+    assert sentence.startswith("It would have caught this: once in 1 records, ")
+    assert sentence.endswith((" CET.", " CEST.", " UTC."))
 
 
 def test_a_rule_that_does_not_see_it_says_so(begun, bo, as_actor):

@@ -13,6 +13,7 @@ from compliance.models import ClockInstance
 from compliance.services import fact
 from incidents.models import Alert, Event, Incident, Rollback, Shift
 from incidents.services import hold, incident, review, rollback, rule
+from incidents.views import shown
 from tests.incidents import cast
 from tests.incidents.services.test_review import RULE
 
@@ -51,6 +52,29 @@ def addresses(stage) -> list[str]:
         "incidents:rollback": Rollback.objects.get().uuid,
     }
     return [reverse(name, args=[uuid]) for name, uuid in named.items()]
+
+
+def test_what_matched_is_named_in_words(scene, ada, client_as):
+    alert = Alert.objects.get(rule_key="tool_outside_manifest")
+    html = client_as(ada).get(reverse("incidents:alert", args=[alert.uuid])).content.decode()
+    assert "<dt>Tool</dt>" in html
+    assert "gen_ai.tool.name" not in html
+    page = client_as(ada).get(reverse("incidents:incident", args=[scene.incident.uuid]))
+    assert b"gen_ai." not in page.content
+
+
+def test_a_field_that_has_no_name_here_stands_as_its_instrument_calls_it():
+    (digest, other) = shown.matched({"x.sha256": "a" * 64, "app.colour": "red"})
+    assert (digest.kind, digest.label) == ("digest", "")
+    assert (other.name, other.kind) == ("app.colour", "text")
+    (who, since) = shown.matched({"said_by": "target", "silent since": "2026-11-22T20:33:56+00:00"})
+    assert str(who.value) == "answered by the target"
+    assert since.value.isoformat() == "2026-11-22T20:33:56+00:00"
+
+
+def test_the_wizard_names_the_zone_of_its_times(scene, rae, client_as):
+    html = client_as(rae).get(reverse("incidents:classify", args=[scene.incident.uuid])).content
+    assert b"Times are in your zone, Europe/Berlin." in html
 
 
 LISTS = ["observe", "alerts", "rules", "respond", "rota"]
