@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.urls import reverse
@@ -10,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from compliance.views.form_page import Crumb
+from compliance.views.tables import Empty, Table
 
 if TYPE_CHECKING:
     from django.utils.functional import Promise
@@ -59,6 +61,13 @@ def head_action(
     if not who.may(permission):
         return None
     return {"label": label, "url": url, "icon": icon}
+
+
+def offered(table: Table, who: Actor, permission: Permission) -> Table:
+    """The table; when it is empty, the next step is offered only to who may take it."""
+    if who.may(permission):
+        return table
+    return replace(table, empty=Empty(table.empty.title, table.empty.hint))
 
 
 def flat(card: Any, before: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:

@@ -17,7 +17,7 @@ from assessments.forms.instruments import SaeForm
 from assessments.scanner.contract import CheckStatus
 from assessments.services import sae as saes
 from assessments.states import SAE
-from assessments.views.instruments import crumbs, figure, flat, head_action, person, tabs
+from assessments.views.instruments import crumbs, figure, flat, head_action, offered, person, tabs
 from assessments.views.measured import CHECKS
 from compliance import queries as ground
 from compliance.actors import require
@@ -141,7 +141,9 @@ def saes_page(request: HttpRequest) -> HttpResponse:
         "plus",
     )
     context = {
-        "table": SAES.page(queries.saes_for(who), request),
+        "table": offered(SAES, who, Permission.WATCHLIST_WRITE).page(
+            queries.saes_for(who), request
+        ),
         "tabs": tabs(HERE),
         "action": action,
     }

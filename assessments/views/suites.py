@@ -31,6 +31,7 @@ from assessments.views.instruments import (
     before_each,
     crumbs,
     head_action,
+    offered,
     person,
     same_name,
     tabs,
@@ -155,7 +156,9 @@ def suites_page(request: HttpRequest) -> HttpResponse:
     who = actor(request)
     require(who, Permission.SCAN_READ)
     context = {
-        "table": SUITES.page(queries.newest_suites_for(who), request),
+        "table": offered(SUITES, who, Permission.WATCHLIST_WRITE).page(
+            queries.newest_suites_for(who), request
+        ),
         "tabs": tabs(HERE),
         "action": head_action(
             who,

@@ -28,6 +28,7 @@ from assessments.views.instruments import (
     figure,
     flat,
     head_action,
+    offered,
     person,
     same_name,
     tabs,
@@ -235,7 +236,9 @@ def watchlists_page(request: HttpRequest) -> HttpResponse:
     who = actor(request)
     require(who, Permission.SCAN_READ)
     context = {
-        "table": LISTS.page(queries.newest_watchlists_for(who), request),
+        "table": offered(LISTS, who, Permission.WATCHLIST_WRITE).page(
+            queries.newest_watchlists_for(who), request
+        ),
         "floor": floor(),
         "tabs": tabs(HERE),
         "action": head_action(

@@ -202,6 +202,7 @@ LIMITS = ("coverage", "sensitivity")
 LIMITS_SECTION = "7"
 # The columns of wide tables that a reader needs, where the first ones are not those.
 COLUMNS = {
+    "checks": ("what", "expected", "came", "status"),
     "contexts": ("context", "n_texts", "n_tokens", "fvu", "fvu_interval", "error_share", "l0_mean"),
     "findings": ("title", "concern", "severity"),
     "latents_detected": ("key", "concern", "n_pairs", "ratio", "ratio_low", "ratio_high", "p_bh"),
@@ -511,7 +512,8 @@ def evidence_blocks(found: Evidence, *, limits: str) -> list[Block]:
     payload: Mapping[str, Any] = found.payload
     blocks = _text(_plain(found.summary))
     blocks += _chart(payload.get("chart"))
-    for name, value in payload.items():
+    # In one order on every database: PostgreSQL keeps the keys of JSON in an order of its own.
+    for name, value in sorted(payload.items()):
         if name not in APART and name not in LIMITS:
             blocks += _part(RENAMED.get((found.what, name), name), value)
     return [*_facts_first(blocks), _origin(found, limits)]
@@ -563,9 +565,11 @@ def _part(name: str, value: Any) -> list[Block]:
         if len(nested) == len(value):
             return _rows(caption, nested)
         rows = [
-            [_figure(key), _plain(each, key)] for key, each in value.items() if not _is_rows(each)
+            [_figure(key), _plain(each, key)]
+            for key, each in sorted(value.items())
+            if not _is_rows(each)
         ]
-        tables = [_part(key, each) for key, each in value.items() if _is_rows(each)]
+        tables = [_part(key, each) for key, each in sorted(value.items()) if _is_rows(each)]
         return [*_table(caption, [_("Figure"), _("Value")], rows), *chain.from_iterable(tables)]
     if isinstance(value, list) and value:
         return [{"type": "facts", "rows": [[caption, ", ".join(map(_plain, value))]]}]
@@ -580,7 +584,7 @@ def _rows(caption: str, rows: list[Any], name: str = "") -> list[Block]:
         for key, value in rows[0].items()
         if not isinstance(value, list | Mapping) or _is_interval(value)
     ]
-    keys = [key for key in COLUMNS.get(name, ()) if key in known] or known[:MOST_COLUMNS]
+    keys = [key for key in COLUMNS.get(name, ()) if key in known] or sorted(known)[:MOST_COLUMNS]
     heads = [_figure(RENAMED.get((name, key), key)) for key in keys]
     cells = [[_plain(row.get(key, ""), key) for key in keys] for row in rows]
     return _table(caption, heads, cells)

@@ -41,6 +41,12 @@ def in_words(text: str, zone: str = "UTC") -> str:
 
 
 @register.filter
+def reckoned(line: str) -> str:
+    """A step of a clock's reckoning that was frozen before it was put in words."""
+    return str(wording.phrase(line))
+
+
+@register.filter
 def printed(text: str, zone: str = "UTC") -> SafeString:
     """A cell or a line as paper shows it: instants written out, digests shortened in the middle.
 

@@ -45,6 +45,7 @@ def test_the_empty_list_offers_one_next_step(client_as, bo, cy):
     assert at("sae_new") in words(client_as(bo).get(at("instruments")))
     page = words(client_as(cy).get(at("instruments")))
     assert "No autoencoder is registered" in page
+    assert at("sae_new") not in page
 
 
 def test_a_person_registers_one_and_waits_for_the_worker(client_as, bo, folder):

@@ -128,7 +128,7 @@ def test_figures_are_printed_as_a_reader_wants_them(ada, root, as_actor) -> None
     made = dossier.assessment_report(version, by=as_actor(ada))
     blocks = section_of(made, "3")["items"][0]["blocks"]
     facts, checks, tests = [b for b in blocks if b["type"] in {"facts", "table"}][:3]
-    assert facts["rows"] == [["Prompts", "2,880"], ["Pairs", "1,440"]], "together, not one by one"
+    assert facts["rows"] == [["Pairs", "1,440"], ["Prompts", "2,880"]], "together, not one by one"
     assert checks["rows"][0][0] == "hit rate of evaluation awareness"
     assert tests["heads"] == ["Concern", "Ratio", "Verdict"]
     assert tests["rows"] == [["cyber", "1.5", "weaker under evaluation"]]

@@ -85,6 +85,13 @@ def test_content_that_was_frozen_before_there_were_words_is_printed_in_words() -
     assert "Stated by: Rae, 22 November 2026, 21:33 CET" in html
 
 
+def test_a_clock_that_was_frozen_before_there_were_words_is_told_in_words() -> None:
+    kept = "72 hours elapsed from Sun 2026-11-22 21:32 +0100 (Europe/Berlin), counted in UTC."
+    assert paper.reckoned(kept) == (
+        "72 hours elapsed from Sun 22 November 2026, 21:32 CET, counted in UTC."
+    )
+
+
 def test_what_a_person_wrote_is_printed_as_it_was_written() -> None:
     html = printed(field(value=f"At {EXACT}.", mark="attested", source="Rae", at=EXACT))
     assert f'<p class="said">At {EXACT}.</p>' in html
