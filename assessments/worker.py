@@ -1,7 +1,8 @@
 """THE DOOR: the one module of the house that may open the scanner's torch side.
 
 `celery -A config worker -I assessments.worker -Q scans -P solo` registers it; no other process
-knows more of it than its name. One process serves one device.
+knows more of it than its name. One process serves one device, or several as one where a model is too
+large for any of them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, connection
 
-from assessments.scanner import examination, merging, run, shards, working
+from assessments.scanner import depth, examination, merging, run, shards, working
 from assessments.scanner.contract import Cancelled, Progress, ScanFailed, ScanResult, Stage
 from assessments.scanner.examined import Examined
 from assessments.services import sae, scan, shard
@@ -35,9 +36,14 @@ LONGEST_SILENCE = 1800.0
 """Seconds after which work that told nothing counts as stuck, and its lease may run out."""
 DEVICE: str = settings.STRATA_SCAN_DEVICE
 
-if DEVICE != "cpu" and not torch.cuda.is_available():
+try:
+    DEVICES = depth.devices(DEVICE)
+except ScanFailed as wrong:
+    raise ImproperlyConfigured(f"STRATA_SCAN_DEVICE: {wrong}") from wrong
+if DEVICE != "cpu" and (DEVICES[-1].index or 0) >= torch.cuda.device_count():
     raise ImproperlyConfigured(
-        f"STRATA_SCAN_DEVICE is {DEVICE}, and torch {torch.__version__} finds no such device here."
+        f"STRATA_SCAN_DEVICE is {DEVICE}, and torch {torch.__version__} finds "
+        f"{torch.cuda.device_count()} such devices here."
     )
 
 Found = TypeVar("Found")
@@ -232,8 +238,8 @@ class Held:
 
     @property
     def seconds(self) -> float:
-        """Since the work was claimed."""
-        return time.monotonic() - self.began
+        """Device time since the work was claimed: of several devices, all count."""
+        return (time.monotonic() - self.began) * len(DEVICES)
 
     def report(self, progress: Progress) -> bool:
         """What the scanner tells: at most one beat a second, and False when it shall stop."""

@@ -42,12 +42,11 @@ def env_int(name: str, default: int) -> int:
         raise ImproperlyConfigured(f"{name}: expected a whole number, came {raw!r}.") from None
 
 
-def env_choice(name: str, default: str, *others: str) -> str:
-    """One of the words that are offered; the first is the default."""
-    raw = os.environ.get(name, default)
-    if raw not in (default, *others):
-        offered = ", ".join((default, *others))
-        raise ImproperlyConfigured(f"{name}: expected one of {offered}; came {raw!r}.")
+def env_device(name: str) -> str:
+    """What a scan worker computes on: `cpu`, `cuda`, or several devices as `cuda:0-3`."""
+    raw = os.environ.get(name, "cpu")
+    if not re.fullmatch(r"cpu|cuda|cuda:\d-\d", raw, re.ASCII):
+        raise ImproperlyConfigured(f"{name}: expected cpu, cuda or cuda:0-3; came {raw!r}.")
     return raw
 
 

@@ -13,7 +13,7 @@ from django.core.management.utils import get_random_secret_key
 from config.env import (
     database,
     env_bool,
-    env_choice,
+    env_device,
     env_int,
     env_list,
     env_price,
@@ -293,7 +293,7 @@ STRATA_SCHEDULE = [
 ]
 STRATA_SWEEP_SECONDS = env_int("STRATA_SWEEP_SECONDS", 5)
 # docs/scan-workers.md tells what these three are for.
-STRATA_SCAN_DEVICE = env_choice("STRATA_SCAN_DEVICE", "cpu", "cuda")
+STRATA_SCAN_DEVICE = env_device("STRATA_SCAN_DEVICE")
 STRATA_SCAN_LEASE_SECONDS = env_int("STRATA_SCAN_LEASE_SECONDS", 60)
 STRATA_SCAN_COST_PER_HOUR = env_price("STRATA_SCAN_COST_PER_HOUR")
 # How long after the first failed sending the second one follows; each further wait doubles.

@@ -102,6 +102,8 @@ def several(
 ) -> tuple[Tensor, ...]:
     """What stands at each of some points, from one pass that ends at the last: each (B, T, D).
 
+    Of a model over several devices, all come on the device of the first point.
+
     Raises:
         ScanFailed: the model has no such point, or never came by there.
     """
@@ -122,7 +124,8 @@ def several(
         mask = given.mask.to(device)
         model.base_model(input_ids=given.ids.to(device), attention_mask=mask, use_cache=False)
     except Stop:
-        return tuple(caught[place] for place in range(len(points)))
+        at = caught[0].device
+        return tuple(caught[place].to(at) for place in range(len(points)))
     finally:
         for handle in handles:
             handle.remove()

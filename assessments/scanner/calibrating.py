@@ -171,7 +171,7 @@ def read_all(job: ScanJob, report: Report) -> Read:
     """Every prompt's peaks, and how often each latent fires on benign ones."""
     tell(report, Progress(Stage.LOADING, 0, 1))
     instrument = assemble(job, whole=False)
-    sae = held_if_small(instrument.sae, job.device)
+    sae = held_if_small(instrument.sae, instrument.device)
     working.self_check(instrument, sae, report)
     tokenizer = instrument.loaded.tokenizer
     special = frozenset(tokenizer.all_special_ids)

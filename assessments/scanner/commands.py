@@ -13,6 +13,7 @@ from assessments.scanner import (
     calibrating,
     corpus,
     coverage,
+    depth,
     discovery,
     encoding,
     formats,
@@ -249,10 +250,10 @@ def check(args: argparse.Namespace) -> None:
     sae = formats.open_sae(args.sae, name=args.format)
     point = readpoints.parse(sae.hook_name)
     loaded = load_model(args.model, blocks=readpoints.blocks_needed(point) + 1)
-    torch.nn.Module.to(loaded.model, torch.device(args.device))
+    depth.place(loaded.model, depth.devices(args.device))
     found = selfcheck.check(
         loaded,
-        held_if_small(sae, args.device),
+        held_if_small(sae, depth.device_at(loaded.model, point)),
         held_out_sequences(loaded.tokenizer, args.tokens),
         token_budget=2048,
         base_fvu=args.base_fvu,

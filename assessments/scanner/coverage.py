@@ -335,7 +335,7 @@ def summed_losses(
         logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits  # (B, T, V)
     finally:
         handle.remove()
-    targets = ids[:, 1:].masked_fill(mask[:, 1:] == 0, -100)
+    targets = ids[:, 1:].masked_fill(mask[:, 1:] == 0, -100).to(logits.device)
     found: list[float] = []
     for row, wanted in zip(logits[:, :-1], targets, strict=True):
         loss = functional.cross_entropy(row.float(), wanted, reduction="sum", ignore_index=-100)

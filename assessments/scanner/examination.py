@@ -13,7 +13,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from assessments.scanner import formats, readpoints, selfcheck
+from assessments.scanner import depth, formats, readpoints, selfcheck
 from assessments.scanner.contract import ScanFailed
 from assessments.scanner.digests import file_sha256, manifest_sha256
 from assessments.scanner.examined import Examined
@@ -143,13 +143,13 @@ def tried(sae: SparseAutoencoder, model: ModelToTry, alive: Callable[[], object]
         ScanFailed: the model has not the point, or another width there.
     """
     pair = selfcheck.pair_of(sae)
-    depth = max(readpoints.blocks_needed(each) for each in pair) + DEEPER
+    blocks = max(readpoints.blocks_needed(each) for each in pair) + DEEPER
     wanted = Wanted(model.path, model.sha256, "", "float32", model.device)
-    loaded = SHELF.model(wanted, depth)
+    loaded = SHELF.model(wanted, blocks)
     readpoints.expect_width(loaded.model, pair.read, sae.d_in)
     return selfcheck.check(
         loaded,
-        held_if_small(sae, model.device),
+        held_if_small(sae, depth.device_at(loaded.model, pair.read)),
         held_out_sequences(loaded.tokenizer, SELF_CHECK_TOKENS),
         token_budget=TOKEN_BUDGET,
         alive=alive,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from assessments.scanner import controls, formats, readpoints
+from assessments.scanner import controls, depth, formats, readpoints
 from assessments.scanner.contract import ScanFailed
 from assessments.scanner.weights import load_model
 
@@ -80,7 +80,7 @@ def load(wanted: Wanted, blocks: int | None) -> LoadedModel:
     except OSError as error:
         message = f"the model at {wanted.path} could not be read: {error}"
         raise ScanFailed(message, permanent=False) from error
-    torch.nn.Module.to(loaded.model, torch.device(wanted.device))
+    depth.place(loaded.model, depth.devices(wanted.device))
     return loaded
 
 
@@ -95,6 +95,11 @@ class Instrument:
     columns: Columns
     beside: Columns | None = None
     """Of the controls, in the order of `controls.read_along`; None where the job reads none."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the stream is read."""
+        return depth.device_at(self.loaded.model, self.point)
 
 
 def assemble(job: ScanJob, *, whole: bool, dtype: str = "float32") -> Instrument:
@@ -117,13 +122,14 @@ def assemble(job: ScanJob, *, whole: bool, dtype: str = "float32") -> Instrument
     wanted = Wanted(job.model_path, job.model_sha256, job.tokenizer_path, dtype, job.device)
     loaded = SHELF.model(wanted, None if whole else readpoints.blocks_needed(point))
     readpoints.expect_width(loaded.model, point, sae.d_in)
-    columns = sae.columns([latent.index for latent in job.watchlist], job.device)
+    at = depth.device_at(loaded.model, point)
+    columns = sae.columns([latent.index for latent in job.watchlist], at)
     along = controls.read_along(job)
-    beside = sae.columns(along, job.device) if along else None
+    beside = sae.columns(along, at) if along else None
     return Instrument(job, loaded, sae, point, columns, beside)
 
 
-def held_if_small(sae: SparseAutoencoder, device: str) -> SparseAutoencoder:
+def held_if_small(sae: SparseAutoencoder, device: torch.device) -> SparseAutoencoder:
     """The autoencoder in memory, unless it is too large for that."""
     n_bytes = 4 * sae.d_sae * (sae.d_in + sae.d_out)
     return sae.held(device) if n_bytes <= HELD_AT_MOST else sae

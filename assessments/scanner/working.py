@@ -101,7 +101,7 @@ def cover(job: ScanJob, shard: Shard, report: Report) -> Part:
     """Measure coverage on the held-out text that comes with the scanner."""
     began = time.monotonic()
     instrument = assemble(job, whole=True)
-    sae = held_if_small(instrument.sae, job.device)
+    sae = held_if_small(instrument.sae, instrument.device)
     checked = self_check(instrument, sae, report) if shard.number == 0 else None
     texts = held_out_sequences(instrument.loaded.tokenizer, job.coverage_tokens)
     found = coverage.measure(
@@ -252,7 +252,7 @@ class PromptWork:
         """Read every lot, and sum up."""
         checked = None
         if self.shard.number == 0:
-            sae = held_if_small(self.exact.sae, self.job.device)
+            sae = held_if_small(self.exact.sae, self.exact.device)
             checked = self_check(self.exact, sae, self.report)
         deviation, is_kept = self.prefix()
         chosen = [lot if is_kept else Lot(lot.places, 0, lot.n_tokens) for lot in self.shard.lots]

@@ -225,16 +225,24 @@ def test_a_failure_is_handed_back_only_by_who_still_holds_the_lease(asked):
     assert Scan.objects.get(pk=asked.pk).state == "cancelled"
 
 
-def test_a_worker_without_its_device_does_not_start():
+@pytest.mark.parametrize(
+    ("device", "said"),
+    [
+        ("cuda", "STRATA_SCAN_DEVICE is cuda, and torch"),
+        ("cuda:0-3", "STRATA_SCAN_DEVICE is cuda:0-3, and torch"),
+        ("cuda:3-0", "expected a range that runs upwards"),
+    ],
+)
+def test_a_worker_without_its_device_does_not_start(device, said):
     tried = subprocess.run(
         [sys.executable, "-c", "import django; django.setup(); import assessments.worker"],
         env={
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "config.settings",
-            "STRATA_SCAN_DEVICE": "cuda",
+            "STRATA_SCAN_DEVICE": device,
             "CUDA_VISIBLE_DEVICES": "",
         },
         cwd=settings.BASE_DIR, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert tried.returncode != 0
-    assert "STRATA_SCAN_DEVICE is cuda, and torch" in tried.stderr
+    assert said in tried.stderr

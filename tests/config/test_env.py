@@ -13,13 +13,20 @@ def say(monkeypatch):
     return lambda value: monkeypatch.setenv("STRATA_TRIED", value)
 
 
-def test_a_choice_is_one_of_the_words_offered(say):
-    assert env.env_choice("STRATA_TRIED", "cpu", "cuda") == "cpu"
-    say("cuda")
-    assert env.env_choice("STRATA_TRIED", "cpu", "cuda") == "cuda"
-    say("tpu")
-    with pytest.raises(ImproperlyConfigured, match="expected one of cpu, cuda; came 'tpu'"):
-        env.env_choice("STRATA_TRIED", "cpu", "cuda")
+@pytest.mark.parametrize("known", ["cpu", "cuda", "cuda:0-3"])
+def test_a_device_is_one_that_the_scanner_knows(say, known):
+    assert env.env_device("STRATA_TRIED") == "cpu"
+    say(known)
+    assert env.env_device("STRATA_TRIED") == known
+
+
+@pytest.mark.parametrize("wrong", ["tpu", "cuda:0,1", "cuda:0-31", "cpu "])
+def test_what_is_no_device_is_refused(say, wrong):
+    say(wrong)
+    with pytest.raises(
+        ImproperlyConfigured, match=f"expected cpu, cuda or cuda:0-3; came '{wrong}'"
+    ):
+        env.env_device("STRATA_TRIED")
 
 
 def test_a_price_has_an_amount_and_a_currency(say):
