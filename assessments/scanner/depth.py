@@ -64,7 +64,8 @@ def place(model: PreTrainedModel, chosen: Sequence[torch.device]) -> None:
         follow(module)
     for block in blocks:
         follow(block)
-    if head := model.get_output_embeddings():
+    head: Any = model.get_output_embeddings()  # type: ignore[no-untyped-call]
+    if head is not None:
         if head.weight is not model.get_input_embeddings().weight:
             head.to(chosen[-1])
         follow(head)

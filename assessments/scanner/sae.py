@@ -159,7 +159,7 @@ class SparseAutoencoder:
             )
         return ""
 
-    def held(self, device: str = "cpu") -> SparseAutoencoder:
+    def held(self, device: torch.device | str = "cpu") -> SparseAutoencoder:
         """The same autoencoder with all weights in memory, on `device`."""
 
         def there(rows: Rows) -> InMemory:
