@@ -316,6 +316,13 @@ def baseline_scan(scan: Scan) -> Scan | None:
     return same.order_by("-id").first()
 
 
+def asked_together(actor: Actor, scan: Scan) -> QuerySet[Scan]:
+    """All scans that were asked at once with this one, itself among them; none if it was alone."""
+    if scan.together is None:
+        return Scan.objects.none()
+    return scans_for(actor).filter(together=scan.together).order_by("pk")
+
+
 def comparable_scans(actor: Actor, scan: Scan) -> QuerySet[Scan]:
     """Other finished scans with the same autoencoder, watch-list and suite."""
     return (

@@ -119,10 +119,21 @@ def evidence_for(actor: Actor) -> QuerySet[Evidence]:
     )
 
 
+WORST_LAST = (Evidence.Status.MET, Evidence.Status.INCONCLUSIVE, Evidence.Status.NOT_MET)
+
+
 def newest_evidence(version: ModelVersion) -> dict[str, Evidence]:
-    """The newest evidence of each kind for one version."""
+    """The evidence of each kind that speaks for one version.
+
+    Within a series (the same instrument, as the payload names it) the newest replaces what was
+    before; of several series the worst speaks, for a clean result of one instrument takes nothing
+    back of what another found.
+    """
     # Not order_by(): lists prefetch the evidence of all their versions.
-    return {found.what: found for found in sorted(version.evidence.all(), key=lambda e: e.pk)}
+    rows = sorted(version.evidence.all(), key=lambda e: e.pk)
+    standing = {(found.what, found.payload.get("series", "")): found for found in rows}
+    speaking = sorted(standing.values(), key=lambda e: (WORST_LAST.index(e.status), e.pk))
+    return {found.what: found for found in speaking}
 
 
 def newest_manifest(version: ModelVersion) -> BehaviourManifest | None:

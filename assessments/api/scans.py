@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest
-from ninja import Router, Schema, Status
+from ninja import Field, Router, Schema, Status
 
 from assessments import queries
 from assessments.api.kinds import Seconds
@@ -28,6 +28,15 @@ class ScanIn(Schema):
 
     version: UUID
     watchlist: UUID
+    suite: UUID
+    seed: int = 0
+
+
+class ScansIn(Schema):
+    """One version and suite at several read points, each through its own watch-list."""
+
+    version: UUID
+    watchlists: list[UUID] = Field(min_length=1, max_length=100)
     suite: UUID
     seed: int = 0
 
@@ -71,6 +80,12 @@ class ScanOut(Schema):
     result_sha256: str
     problem: str
     coverage: dict[str, Any] | None
+
+
+class ScansOut(Schema):
+    """The scans that were asked at once, in the order of the watch-lists."""
+
+    items: list[ScanOut]
 
 
 class ScanPage(Schema):
@@ -130,6 +145,26 @@ def scan_request(request: HttpRequest, body: ScanIn) -> Status[dict[str, Any]]:
                 version, sae=watchlist.sae, watchlist=watchlist, suite=suite, seed=body.seed, by=who
             )
         )
+
+    return once(request, work)
+
+
+@router.post("/scans/together", response={201: ScansOut})
+def scan_request_together(request: HttpRequest, body: ScansIn) -> Status[dict[str, Any]]:
+    """Ask for one scan with each watch-list. Needs an Idempotency-Key.
+
+    They are read side by side, and the worst of them speaks at the gate.
+    """
+    who = actor(request)
+    version = fetch(scannable(request), uuid=body.version)
+    watchlists = [fetch(queries.watchlists_for(who), uuid=uuid) for uuid in body.watchlists]
+    suite = fetch(queries.suites_for(who), uuid=body.suite)
+
+    def work() -> dict[str, Any]:
+        made = scan.request_together(
+            version, watchlists=watchlists, suite=suite, seed=body.seed, by=who
+        )
+        return {"items": [scan_out(each) for each in made]}
 
     return once(request, work)
 

@@ -19,11 +19,14 @@ class ScanForm(forms.Form):
     version: forms.ModelChoiceField[Any] = forms.ModelChoiceField(
         queryset=None, label=_("Model version"), to_field_name="uuid"
     )
-    watchlist: forms.ModelChoiceField[Any] = forms.ModelChoiceField(
+    watchlists: forms.ModelMultipleChoiceField[Any] = forms.ModelMultipleChoiceField(
         queryset=None,
-        label=_("Watch-list"),
+        label=_("Watch-lists"),
         to_field_name="uuid",
-        help_text=_("The latents that are watched, and with them the autoencoder."),
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_(
+            "The latents that are watched, and with them the autoencoder and its read point. Several are scanned side by side, each with findings of its own."
+        ),
     )
     suite: forms.ModelChoiceField[Any] = forms.ModelChoiceField(
         queryset=None,
@@ -46,7 +49,7 @@ class ScanForm(forms.Form):
         super().__init__(*args, **kwargs)
         choices = {
             "version": ground.versions_for(actor).filter(state="registered").order_by("-id"),
-            "watchlist": queries.scannable_watchlists_for(actor),
+            "watchlists": queries.scannable_watchlists_for(actor),
             "suite": queries.suites_for(actor),
         }
         for name, rows in choices.items():

@@ -27,6 +27,8 @@ class Scan(Public, LeasedWork):
     watchlist = models.ForeignKey(WatchList, models.PROTECT, related_name="scans")
     suite = models.ForeignKey(PromptSuite, models.PROTECT, related_name="scans")
     seed = models.PositiveIntegerField(default=0)
+    together = models.UUIDField(null=True, db_index=True)
+    """Shared by scans that were asked at once: one version and suite at several read points."""
     requested_by = models.ForeignKey("compliance.User", models.PROTECT, null=True, related_name="+")
     requested_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True)

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -42,6 +43,7 @@ from compliance.audit.advance import advance
 from compliance.audit.log import record
 from compliance.clock import now
 from compliance.hostile import clean
+from compliance.ids import uuid7
 from compliance.models import Evidence, ModelVersion
 from compliance.permissions import Permission
 from compliance.queue import enqueue
@@ -81,6 +83,7 @@ def request(
     suite: PromptSuite,
     seed: int = 0,
     repeats: Scan | None = None,
+    together: UUID | None = None,
     by: Actor,
 ) -> Scan:
     """Pin what is to be measured with what, and ring for a scan worker.
@@ -92,6 +95,7 @@ def request(
         suite: on which prompts.
         seed: of everything that is drawn.
         repeats: the scan that this one is to agree with.
+        together: what it shares with others that are asked at once.
         by: who asks.
 
     Raises:
@@ -115,6 +119,7 @@ def request(
         suite=suite,
         seed=seed,
         repeats=repeats,
+        together=together,
         requested_by_id=by.user_id,
         requested_at=now(),
     )
@@ -130,9 +135,46 @@ def request(
         suite_sha256=suite.sha256,
         seed=seed,
         repeats=str(repeats.uuid) if repeats else "",
+        together=str(together or ""),
     )
     enqueue(Scan.TASK, made.pk, queue=Scan.QUEUE)
     return made
+
+
+@transaction.atomic
+def request_together(
+    version: ModelVersion,
+    *,
+    watchlists: Sequence[WatchList],
+    suite: PromptSuite,
+    seed: int = 0,
+    by: Actor,
+) -> list[Scan]:
+    """One version and suite at several read points, each through its own autoencoder.
+
+    Their shards are read side by side by whoever is free; each gives evidence of its own.
+
+    Raises:
+        NotAllowed: the actor may not ask for scans of this version.
+        ScanError: no watch-list, one twice, or an autoencoder that is not ready.
+    """
+    if len({watchlist.pk for watchlist in watchlists}) != len(watchlists) or not watchlists:
+        raise ScanError(
+            _("Expected one or more watch-lists, each once; came %(n)s.") % {"n": len(watchlists)}
+        )
+    shared = uuid7() if len(watchlists) > 1 else None
+    return [
+        request(
+            version,
+            sae=watchlist.sae,
+            watchlist=watchlist,
+            suite=suite,
+            seed=seed,
+            together=shared,
+            by=by,
+        )
+        for watchlist in watchlists
+    ]
 
 
 def repeat(scan: Scan, *, by: Actor) -> Scan:
@@ -425,6 +467,7 @@ def _rates(baseline: Scan | None) -> dict[str, float] | None:
 def _common_payload(scan: Scan, result: ScanResult, criteria: ScanCriteria) -> dict[str, Any]:
     return {
         "scan": str(scan.uuid),
+        "series": series(scan),
         "result_sha256": scan.result_sha256,
         "instrument": {
             "sae": result.run.sae_sha256,
@@ -442,6 +485,15 @@ def _common_payload(scan: Scan, result: ScanResult, criteria: ScanCriteria) -> d
         "n_pairs": result.run.n_pairs,
         "criteria": {"version": criteria.version, "sha256": criteria.sha256},
     }
+
+
+def series(scan: Scan) -> str:
+    """What a later scan must share with this one for its evidence to take the place of this one's.
+
+    Versions of a watch-list and of a suite follow each other; another autoencoder, another list or
+    another suite looks elsewhere, and says nothing of what was found here.
+    """
+    return f"{scan.sae.sha256[:16]}, {scan.watchlist.name}, {scan.suite.name}"
 
 
 def _self_check_figures(result: ScanResult) -> dict[str, Any]:

@@ -92,15 +92,14 @@ def scan_request(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         asked = form.cleaned_data
         try:
-            made = scan.request(
+            made = scan.request_together(
                 asked["version"],
-                sae=asked["watchlist"].sae,
-                watchlist=asked["watchlist"],
+                watchlists=asked["watchlists"],
                 suite=asked["suite"],
                 seed=asked["seed"],
                 by=who,
             )
-            return redirect("assessments:scan", uuid=made.uuid)
+            return redirect("assessments:scan", uuid=made[0].uuid)
         except ScanError as error:
             form.add_error(None, str(error))
     has_instruments = queries.watchlists_for(who).exists() and queries.suites_for(who).exists()
@@ -235,6 +234,7 @@ def scan_context(found: Scan, who: Actor, *, is_hidden: bool = False) -> dict[st
         "coverage": shown.coverage_facts(found.coverage) if found.coverage else [],
         **measured_context(found, result, who),
         "facts": shown.run_facts(found, shards),
+        "together": [together_row(each, found) for each in queries.asked_together(who, found)],
         "others": queries.comparable_scans(who, found)[:6] if found.state == "done" else [],
         "history": entries(ground.history(found, who)),
         "has_chart": found.state == "done",
@@ -243,6 +243,21 @@ def scan_context(found: Scan, who: Actor, *, is_hidden: bool = False) -> dict[st
             {"label": shown.reference(found), "url": ""},
         ],
     }
+
+
+class Beside(NamedTuple):
+    """One of several scans that were asked at once."""
+
+    scan: Scan
+    state: Any
+    verdicts: list[Any]
+    is_this: bool
+
+
+def together_row(each: Scan, found: Scan) -> Beside:
+    """One of them, as the page of `found` lists it."""
+    verdicts = [shown.CRITERION_VERDICTS[e.status] for e in queries.evidence_of(each)]
+    return Beside(each, badge(SCAN, each.state), verdicts, each.pk == found.pk)
 
 
 def token_rows(

@@ -146,6 +146,7 @@ FIGURES = {
     "self_check": gettext_lazy("Was the autoencoder read right"),
     "sensitivity": gettext_lazy("Sensitivity"),
     "sentence": gettext_lazy("In words"),
+    "series": gettext_lazy("Measured with, in the series of"),
     "severities": gettext_lazy("Severities"),
     "severity": gettext_lazy("Severity"),
     "source": gettext_lazy("Source"),

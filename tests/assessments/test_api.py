@@ -58,6 +58,24 @@ def test_asking_twice_with_one_key_asks_once(client):
     assert post(client, "/api/v1/scans", {**body, "seed": 2}, headers, "k1").status_code == 422
 
 
+def test_several_lists_are_asked_at_once(client):
+    version, suite = make_version(), make_suite()
+    lists = [str(make_watchlist(make_sae()).uuid) for _ in range(2)]
+    headers = bearer(Permission.SCAN_REQUEST, Permission.SCAN_READ)
+    body = {"version": str(version.uuid), "watchlists": lists, "suite": str(suite.uuid)}
+    answer = post(client, "/api/v1/scans/together", body, headers, "k1")
+    assert answer.status_code == 201
+    made = list(Scan.objects.order_by("pk"))
+    assert [each["uuid"] for each in answer.json()["items"]] == [str(each.uuid) for each in made]
+    assert made[0].together == made[1].together is not None
+    nothing = {**body, "watchlists": []}
+    assert post(client, "/api/v1/scans/together", nothing, headers, "k2").status_code == 422
+    twice = {**body, "watchlists": lists[:1] * 2}
+    assert (
+        "each once" in post(client, "/api/v1/scans/together", twice, headers, "k3").json()["detail"]
+    )
+
+
 def test_a_scan_says_how_far_it_is(client, settings):
     asked = request_scan(make_version())
     headers = bearer(Permission.SCAN_READ)

@@ -4,6 +4,7 @@ from hashlib import sha256
 
 import pytest
 
+from assessments import queries as queries_of_scans
 from assessments.models import Finding, GateDecision, Scan
 from assessments.scanner.contract import ScanFailed
 from assessments.services import scan, shard
@@ -291,3 +292,48 @@ def test_an_autoencoder_that_does_not_read_as_declared_flags_everything_it_attes
         assert newest[kind].payload["self_check"]["declared_l0"] == "41.5"
     hiding = finished_scan(make_version(), make_result(self_check=CHECK, tests=(HIDDEN,)))
     assert queries.newest_evidence(hiding.version)["suppression"].status == "not_met"
+
+
+def two_lists(n=2):
+    return [make_watchlist(make_sae()) for _ in range(n)]
+
+
+def test_several_read_points_are_asked_at_once(bo, as_actor):
+    version, lists, prompts = make_version(), two_lists(), make_suite()
+    made = scan.request_together(version, watchlists=lists, suite=prompts, seed=3, by=as_actor(bo))
+    assert [each.watchlist for each in made] == lists
+    assert [each.sae for each in made] == [each.sae for each in lists]
+    assert {each.seed for each in made} == {3}
+    (shared,) = {each.together for each in made}
+    assert list(queries_of_scans.asked_together(as_actor(bo), made[0])) == made
+    assert {o.facts["together"] for o in log.entries(actions=["scan.request"])} == {str(shared)}
+
+
+def test_one_alone_is_not_together_with_anything(root):
+    (made,) = scan.request_together(
+        make_version(), watchlists=two_lists(1), suite=make_suite(), by=root
+    )
+    assert made.together is None
+    assert not queries_of_scans.asked_together(root, made)
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_no_list_and_one_list_twice_are_refused(root, n):
+    with pytest.raises(scan.ScanError, match="each once"):
+        scan.request_together(
+            make_version(), watchlists=two_lists(1) * 2 * n, suite=make_suite(), by=root
+        )
+    assert not Scan.objects.exists()
+
+
+def test_a_clean_scan_elsewhere_takes_nothing_back():
+    version = make_version()
+    bad = finish(request_scan(version), make_result(tests=(HIDDEN,)))
+    clean = finished_scan(version)
+    speaking = queries.newest_evidence(version)["suppression"]
+    assert (speaking.source, speaking.status) == (bad.ref, "not_met")
+    finish(request_scan(version, like=clean), make_result(tests=(HIDDEN,)))
+    finish(request_scan(version, like=bad))
+    assert queries.newest_evidence(version)["suppression"].source != bad.ref
+    finish(request_scan(version, like=clean))
+    assert queries.newest_evidence(version)["suppression"].status == "met"

@@ -136,7 +136,7 @@ def test_a_person_asks_for_a_scan_and_cancels_it(client_as, bo):
     assert f'value="{version.uuid}" selected' in form
     answer = client.post(
         at("scan_request"),
-        {"version": version.uuid, "watchlist": watchlist.uuid, "suite": suite.uuid, "seed": 7},
+        {"version": version.uuid, "watchlists": [watchlist.uuid], "suite": suite.uuid, "seed": 7},
     )
     made = Scan.objects.get()
     assert answer.url == at("scan", made.uuid)
@@ -145,6 +145,23 @@ def test_a_person_asks_for_a_scan_and_cancels_it(client_as, bo):
     client.post(at("scan_cancel", made.uuid))
     made.refresh_from_db()
     assert made.state == "cancelled"
+
+
+def test_scans_that_were_asked_together_point_at_each_other(client_as, bo):
+    lists = [make_watchlist(make_sae()) for _ in range(2)]
+    asked = {
+        "version": make_version().uuid, "watchlists": [each.uuid for each in lists],
+        "suite": make_suite().uuid, "seed": 0,
+    }  # fmt: skip
+    client = client_as(bo)
+    answer = client.post(at("scan_request"), asked)
+    first, second = Scan.objects.order_by("pk")
+    assert answer.url == at("scan", first.uuid)
+    html = words(client.get(answer.url))
+    assert "Asked together" in html
+    assert at("scan", second.uuid) in html
+    finish(first)
+    assert at("scan", second.uuid) in words(client.get(answer.url))
 
 
 def test_progress_is_polled_and_the_page_reloads_when_it_is_over(client_as, bo):
