@@ -16,6 +16,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from assessments import queries
@@ -468,6 +469,7 @@ def _common_payload(scan: Scan, result: ScanResult, criteria: ScanCriteria) -> d
     return {
         "scan": str(scan.uuid),
         "series": series(scan),
+        "method": method(result),
         "result_sha256": scan.result_sha256,
         "instrument": {
             "sae": result.run.sae_sha256,
@@ -484,6 +486,15 @@ def _common_payload(scan: Scan, result: ScanResult, criteria: ScanCriteria) -> d
         "n_prompts": result.run.n_prompts,
         "n_pairs": result.run.n_pairs,
         "criteria": {"version": criteria.version, "sha256": criteria.sha256},
+    }
+
+
+def method(result: ScanResult) -> str:
+    """Where the words and formulas of a scan are explained, and by which code they were followed."""
+    address = f"{settings.SITE_URL}{reverse('assessments:methodology')}"
+    return _("%(address)s, as the scanner's code %(code)s follows it") % {
+        "address": address,
+        "code": result.run.code_sha256[:16],
     }
 
 

@@ -12,11 +12,14 @@ from typing import Any
 import torch
 
 from assessments.scanner import formats, lots, readpoints, weights
+from assessments.scanner.contract import ScanJob
 from assessments.scanner.reading import Reader
 from bench.frame import serve
 from bench.scans import inputs
 
-BUDGET = inputs.N_TEXTS * inputs.N_TOKENS
+BATCH = inputs.N_TEXTS * inputs.N_TOKENS
+BUDGET = ScanJob.token_budget
+"""Of tokens at once: the scanner's own choice on a processor, so the eight texts go in two lots."""
 
 
 def model(dtype: torch.dtype = torch.float32) -> Any:
@@ -41,7 +44,7 @@ def watched(n_latents: int) -> tuple[Callable[[], object], float]:
         return torch.cat([columns.encode(stream) for stream in read(truncated, sequences)])
 
     inputs.leave(look(), f"watched-{n_latents}")
-    return look, BUDGET
+    return look, BATCH
 
 
 CASES: dict[str, Callable[[], tuple[Callable[[], object], float]]] = {

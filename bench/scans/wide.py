@@ -104,7 +104,7 @@ def scan(n_latents: int) -> tuple[Callable[[], object], float]:
             for stream in ours.read(truncated, sequences):
                 columns.encode(stream)
 
-    return once, PASSES * ours.BUDGET
+    return once, PASSES * ours.BATCH
 
 
 def columns_of(n_latents: int) -> Columns:

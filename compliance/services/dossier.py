@@ -8,7 +8,7 @@ statement carries its mark: measured, attested, or missing.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain, islice
 from typing import Any
@@ -109,6 +109,7 @@ FIGURES = {
     "latents_detected": gettext_lazy("Latents detected"),
     "mean_difference": gettext_lazy("Mean difference"),
     "mean_strength": gettext_lazy("Mean strength"),
+    "method": gettext_lazy("Method, definitions and limits"),
     "minimum_detectable_ratio": gettext_lazy("Smallest ratio it could see"),
     "n_attempts": gettext_lazy("Attempts"),
     "n_ce_tokens": gettext_lazy("Tokens of the cross-entropy"),
@@ -237,10 +238,11 @@ def assessment_report(version: ModelVersion, *, by: Actor) -> Document:
 
 def _assessment_report(version: ModelVersion, by: Actor) -> Document:
     newest = queries.newest_evidence(version)
+    standing = queries.standing_evidence(version)
     sections = [_version_section(version), _manifest_section(version)]
     for layer in LAYER_TITLES:
-        sections.append(_layer_section(str(len(sections) + 1), layer, newest))
-    sections.append(_limits_section(LIMITS_SECTION, newest))
+        sections.append(_layer_section(str(len(sections) + 1), layer, standing))
+    sections.append(_limits_section(LIMITS_SECTION, standing))
     return _request("assessment_report", _("Assessment report"), version, sections, newest, by)
 
 
@@ -471,8 +473,8 @@ def _declared(manifest: BehaviourManifest | None) -> list[Block]:
     return [{"type": "facts", "rows": rows, "source": source}]
 
 
-def _layer_section(number: str, layer: int, newest: Mapping[str, Evidence]) -> dict[str, Any]:
-    found = [each for each in newest.values() if each.layer == layer]
+def _layer_section(number: str, layer: int, standing: Sequence[Evidence]) -> dict[str, Any]:
+    found = [each for each in standing if each.layer == layer]
     items = [_evidence_item(f"{number}.{n}", each) for n, each in enumerate(found, start=1)]
     if layer == RECORD:
         items.append(
@@ -480,7 +482,7 @@ def _layer_section(number: str, layer: int, newest: Mapping[str, Evidence]) -> d
         )
     asks = _("an examination of this kind, attested for this version")
     for what, expected in EXPECTED.items():
-        if expected == layer and what not in newest:
+        if expected == layer and all(each.what != what for each in standing):
             id_ = f"{number}.{len(items) + 1}"
             items.append(_item(id_, _name(what), [], mark="missing", asks=asks))
     return {"id": number, "title": str(LAYER_TITLES[layer]), "lead": "", "items": items}
@@ -651,24 +653,24 @@ def _is_decimal(text: str) -> bool:
     return digits.isdigit() and ("." in text or "e-" in text or text in {"0", "1"})
 
 
-def _limits_section(number: str, newest: Mapping[str, Evidence]) -> dict[str, Any]:
+def _limits_section(number: str, standing: Iterable[Evidence]) -> dict[str, Any]:
     """What a clean result could have missed, from what the instruments say of themselves."""
     titles = {
         "coverage": _("What the autoencoder fails to rebuild"),
         "sensitivity": _("The smallest difference that would have been seen"),
     }
     items = [
-        _item(f"{number}.{n}", titles[name], _limit(name, newest), mark="measured")
+        _item(f"{number}.{n}", titles[name], _limit(name, standing), mark="measured")
         for n, name in enumerate(LIMITS, start=1)
     ]
     lead = _("A result without findings says only what these figures allow.")
     return {"id": number, "title": _("What could have been missed"), "lead": lead, "items": items}
 
 
-def _limit(name: str, newest: Mapping[str, Evidence]) -> Iterator[Block]:
+def _limit(name: str, standing: Iterable[Evidence]) -> Iterator[Block]:
     """One kind of limit, once for all examinations of the same run, which are named."""
     known: dict[str, tuple[Any, list[str]]] = {}
-    for each in newest.values():
+    for each in standing:
         if value := each.payload.get(name):
             known.setdefault(digest.of_json(value), (value, []))[1].append(_name(each.what))
     for value, whose in known.values():
@@ -770,7 +772,9 @@ def _of_layers(*layers: int) -> Source:
 
 
 def _limits(_: ModelVersion, newest: Mapping[str, Evidence]) -> tuple[list[Block], str]:
-    blocks = [block for item in _limits_section("3", newest)["items"] for block in item["blocks"]]
+    blocks = [
+        block for item in _limits_section("3", newest.values())["items"] for block in item["blocks"]
+    ]
     return blocks, "measured"
 
 

@@ -147,7 +147,8 @@ def evidence(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """One piece of evidence, whole."""
     who = actor(request)
     found = fetch(queries.evidence_for(who).select_related("version__model__system"), uuid=uuid)
-    newest = queries.newest_evidence(found.version).get(found.what)
+    standing = {queries.series_of(one): one for one in queries.standing_evidence(found.version)}
+    newest = standing[queries.series_of(found)]
     state = queries.freshness(found)
     drawn = chart_of(found)
     context = {

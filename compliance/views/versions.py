@@ -182,7 +182,7 @@ def _facts(found: ModelVersion, who: Actor) -> list[shown.Fact]:
 
 def _overview(_request: HttpRequest, found: ModelVersion, who: Actor) -> dict[str, Any]:
     newest = (
-        findings(queries.newest_evidence(found).values())
+        findings(queries.standing_evidence(found))
         if who.may(Permission.EVIDENCE_READ, found.subject)
         else []
     )
