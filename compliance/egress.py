@@ -7,6 +7,7 @@
    name that changes its mind between check and connection gains nothing.
 4. Redirects are not followed, proxies are not read from the environment, cookies are not kept.
 5. The whole exchange has a deadline and the answer a size; a drip of bytes meets both.
+6. What speaks another protocol than HTTP gets its connection here too, by steps 1 to 3.
 
 Loopback, and plain http to it, are open only where the policy says so: a demo on one machine.
 Not bounded here: how long the system's resolver may take.
@@ -36,6 +37,9 @@ _PLAIN_URL: Final = re.compile(r"[\x21-\x7e]+\Z")
 _HOST: Final = re.compile(r"[a-z0-9._:-]+\Z")
 _NOT_NOW: Final = frozenset({408, 425, 429, 503})
 _PORTS: Final = {"https": 443, "http": 80}
+# Protocols that hide what they carry. The others are open to loopback alone.
+_HIDDEN: Final = frozenset({"https", "sftp", "smtps", "smtp+starttls"})
+_LAST_PORT: Final = 65_535
 _GLOBAL_UNICAST_6: Final = ipaddress.IPv6Network("2000::/3")
 # They carry an IPv4 address inside, or lead to one: never a plain destination.
 _TUNNELS: Final = tuple(
@@ -57,10 +61,11 @@ class EgressRefused(EgressError):
 class EgressFailed(EgressError):
     """We went, and something broke on the way."""
 
-    def __init__(self, message: str, *, sent: bool) -> None:
-        """Say what broke, and whether any of the request may have arrived."""
+    def __init__(self, message: str, *, sent: bool, tls_sha256: str = "") -> None:
+        """Say what broke, whether any of the request may have arrived, and at whose certificate."""
         super().__init__(message)
         self.sent = sent
+        self.tls_sha256 = tls_sha256
 
 
 @dataclass(frozen=True)
@@ -172,11 +177,39 @@ class Egress:
             raise EgressFailed(
                 f"{destination.host}: no whole answer within {self.policy.total_seconds:g} s",
                 sent=route.sent,
+                tls_sha256=route.tls_sha256,
             ) from error
         except (httpcore.NetworkError, httpcore.ProtocolError, OSError) as error:
             raise EgressFailed(
-                f"{destination.host}: {type(error).__name__}: {error}", sent=route.sent
+                f"{destination.host}: {type(error).__name__}: {error}",
+                sent=route.sent,
+                tls_sha256=route.tls_sha256,
             ) from error
+
+    def connect(self, scheme: str, host: str, port: int) -> socket.socket:
+        """A connection for another protocol: `sftp`, `smtps`, `smtp+starttls`, or plain `smtp`.
+
+        The policy must name host and port. Each wait on the socket ends with the policy's
+        deadline; how long they last together is the caller's to bound.
+
+        Raises:
+            EgressRefused: the host or its address is not allowed, or the protocol hides nothing.
+            EgressFailed: nobody answers there; nothing was sent.
+        """
+        if not _HOST.match(host) or not 0 < port <= _LAST_PORT:
+            raise EgressRefused(f"expected a host's name and a port; came {host[:80]!r}, {port}")
+        destination = Destination(scheme, host, port, "")
+        _check_allowed(destination, self.policy)
+        failure = ""
+        for address in self._checked_addresses(destination):
+            try:
+                found = socket.create_connection((address, port), self.policy.connect_seconds)
+            except OSError as error:
+                failure = str(error)
+            else:
+                found.settimeout(self.policy.total_seconds)
+                return found
+        raise EgressFailed(f"{host}: {failure}", sent=False)
 
     def _checked_addresses(self, destination: Destination) -> list[str]:
         try:
@@ -268,8 +301,10 @@ def check_address(address: str, destination: Destination, policy: Policy) -> Non
     ip = ipaddress.ip_address(address)
     if ip.is_loopback and policy.loopback:
         return
-    if destination.scheme != "https":
-        raise EgressRefused(f"{destination.host}: plain http is open to loopback alone; use https")
+    if destination.scheme not in _HIDDEN:
+        raise EgressRefused(
+            f"{destination.host}: plain {destination.scheme} is open to loopback alone; use TLS"
+        )
     if not is_public(ip):
         raise EgressRefused(
             f"{destination.host} has the address {address}, which is not a public one; "
@@ -376,7 +411,7 @@ def _check_allowed(found: Destination, policy: Policy) -> None:
         raise EgressRefused(f"{found.host}: expected https; plain http was never allowed here")
     name = f"[{found.host}]" if ":" in found.host else found.host
     allowed = {f"{name}:{found.port}"}
-    if found.port == _PORTS[found.scheme]:
+    if found.port == _PORTS.get(found.scheme):
         allowed.add(name)
     if not allowed & policy.hosts:
         raise EgressRefused(

@@ -4,17 +4,25 @@ The regulator sandbox and the local deployment target are programs of their own;
 function from a request to a reply, and this is what carries the two.
 """
 
+import hashlib
+import socket
+import ssl
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
+
+from typing_extensions import override
 
 ADDRESS: Final = "127.0.0.1"
 MAX_BODY: Final = 64 << 20
+# Callers that may wait for a thread of their own; the library's five make a crowd wait a second.
+BACKLOG: Final = 256
 
 
 @dataclass(frozen=True)
@@ -27,22 +35,41 @@ class Request:
     headers: Mapping[str, str]
     """Names in lower case."""
     body: bytes = field(repr=False)
+    peer_sha256: str = ""
+    """Digest of the certificate the caller showed, or empty without one."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What goes out."""
+    """What goes out, and how badly, where a failure is being practised."""
 
     status: int
     body: bytes
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
+    wait_seconds: float = 0.0
+    """How long nothing is said before it."""
+    cut_at: int | None = None
+    """Hang up after so many bytes of the body; below zero before the first byte of the head."""
 
 
 Answering = Callable[[Request], Reply]
 
 
-def server(port: int, answer: Answering) -> ThreadingHTTPServer:
+class Server(ThreadingHTTPServer):
+    """One thread a caller; nobody has to queue, and nobody is waited for at the end."""
+
+    daemon_threads = True
+    request_queue_size = BACKLOG
+
+    @override
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A caller that hung up is no news; everything else is."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError | ssl.SSLError):
+            super().handle_error(request, client_address)
+
+
+def server(port: int, answer: Answering, *, tls: ssl.SSLContext | None = None) -> Server:
     """A server on loopback, bound but not yet serving; port 0 takes a free one."""
 
     class Handler(_Handler):
@@ -50,15 +77,20 @@ def server(port: int, answer: Answering) -> ThreadingHTTPServer:
 
         answering = staticmethod(answer)
 
-    found = ThreadingHTTPServer((ADDRESS, port), Handler)
-    found.daemon_threads = True
+    found = Server((ADDRESS, port), Handler)
+    if tls is not None:
+        # The caller's own thread shakes hands, so that a silent one holds up nobody.
+        found.socket = tls.wrap_socket(
+            found.socket, server_side=True, do_handshake_on_connect=False
+        )
     return found
 
 
-def run(name: str, port: int, answer: Answering) -> None:
+def run(name: str, port: int, answer: Answering, *, tls: ssl.SSLContext | None = None) -> None:
     """Say where, and serve until told to stop."""
-    with server(port, answer) as running:
-        sys.stdout.write(f"{name} listening on http://{ADDRESS}:{running.server_port}\n")
+    with server(port, answer, tls=tls) as running:
+        scheme = "https" if tls else "http"
+        sys.stdout.write(f"{name} listening on {scheme}://{ADDRESS}:{running.server_port}\n")
         sys.stdout.flush()
         try:
             running.serve_forever()
@@ -67,13 +99,13 @@ def run(name: str, port: int, answer: Answering) -> None:
 
 
 @contextmanager
-def serving(answer: Answering) -> Iterator[str]:
+def serving(answer: Answering, *, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """Serve from a thread until the block ends; yields where, as `http://127.0.0.1:port`."""
-    with server(0, answer) as running:
+    with server(0, answer, tls=tls) as running:
         thread = threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         try:
-            yield f"http://{ADDRESS}:{running.server_port}"
+            yield f"{'https' if tls else 'http'}://{ADDRESS}:{running.server_port}"
         finally:
             running.shutdown()
             thread.join()
@@ -109,11 +141,17 @@ class _Handler(BaseHTTPRequestHandler):
                     query=dict(parse_qsl(parts.query)),
                     headers={name.lower(): value for name, value in self.headers.items()},
                     body=body,
+                    peer_sha256=_shown(self.connection),
                 )
             )
         )
 
     def _send(self, reply: Reply) -> None:
+        time.sleep(reply.wait_seconds)
+        if reply.cut_at is not None:
+            self.close_connection = True
+            if reply.cut_at < 0:
+                return
         self.send_response(reply.status)
         safe = {
             "Content-Type": reply.content_type,
@@ -125,4 +163,12 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {**safe, **reply.headers}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(reply.body)
+        self.wfile.write(reply.body[: reply.cut_at])
+
+
+def _shown(connection: socket.socket) -> str:
+    """The digest of a caller's certificate."""
+    if not isinstance(connection, ssl.SSLSocket):
+        return ""
+    shown = connection.getpeercert(binary_form=True)
+    return hashlib.sha256(shown).hexdigest() if shown else ""

@@ -19,12 +19,17 @@ class Permission(StrEnum):
     ALERT_TRIAGE = "alert:triage"
     AUDIT_EXPORT = "audit:export"
     AUDIT_READ = "audit:read"
+    AUTHORITY_READ = "authority:read"
+    AUTHORITY_WORK = "authority:work"
     CAMPAIGN_READ = "campaign:read"
     CAMPAIGN_WORK = "campaign:work"
     DECISION_READ = "decision:read"
     DEPLOYMENT_MANAGE = "deployment:manage"
     DOCUMENT_DRAFT = "document:draft"
     DOCUMENT_READ = "document:read"
+    DUTY_MANAGE = "duty:manage"
+    DUTY_READ = "duty:read"
+    DUTY_WORK = "duty:work"
     EVENT_INGEST = "event:ingest"
     EVENT_READ = "event:read"
     EVIDENCE_ATTACH = "evidence:attach"
@@ -39,6 +44,8 @@ class Permission(StrEnum):
     INCIDENT_WORK = "incident:work"
     INVENTORY_READ = "inventory:read"
     INVENTORY_WRITE = "inventory:write"
+    RELEASE_APPROVE = "release:approve"
+    RELEASE_ASK = "release:ask"
     REPORT_APPROVE = "report:approve"
     REPORT_DRAFT = "report:draft"
     REPORT_FILE = "report:file"
@@ -76,9 +83,11 @@ ALL_BUT_SYSTEM: frozenset[Permission] = frozenset(Permission) - {Permission.SYST
 _P = Permission
 READING: frozenset[Permission] = frozenset(
     {
+        _P.AUTHORITY_READ,
         _P.CAMPAIGN_READ,
         _P.DECISION_READ,
         _P.DOCUMENT_READ,
+        _P.DUTY_READ,
         _P.EVENT_READ,
         _P.EVIDENCE_READ,
         _P.INCIDENT_READ,
@@ -94,8 +103,11 @@ ROLES: dict[Role, frozenset[Permission]] = {
     | {
         _P.ACCOUNT_MANAGE,
         _P.AUDIT_READ,
+        _P.AUTHORITY_WORK,
         _P.DEPLOYMENT_MANAGE,
         _P.DOCUMENT_DRAFT,
+        _P.DUTY_MANAGE,
+        _P.DUTY_WORK,
         _P.EVIDENCE_ATTACH,
         _P.GATE_ASK,
         _P.GATE_DECIDE,
@@ -104,6 +116,7 @@ ROLES: dict[Role, frozenset[Permission]] = {
         _P.INCIDENT_OPEN,
         _P.INCIDENT_WORK,
         _P.INVENTORY_WRITE,
+        _P.RELEASE_APPROVE,
         _P.REPORT_APPROVE,
         _P.REVIEW_WRITE,
         _P.ROLLBACK_APPROVE,
@@ -117,6 +130,7 @@ ROLES: dict[Role, frozenset[Permission]] = {
         _P.ALERT_TRIAGE,
         _P.CAMPAIGN_WORK,
         _P.DOCUMENT_DRAFT,
+        _P.DUTY_WORK,
         _P.EVIDENCE_ATTACH,
         _P.GATE_ASK,
         _P.HOLD_PLACE,
@@ -144,15 +158,26 @@ ROLES: dict[Role, frozenset[Permission]] = {
     },
     Role.FILING_OFFICER: READING
     | {
+        _P.AUTHORITY_WORK,
         _P.DOCUMENT_DRAFT,
+        _P.DUTY_MANAGE,
+        _P.DUTY_WORK,
         _P.INCIDENT_CLASSIFY,
+        _P.RELEASE_ASK,
         _P.REPORT_DRAFT,
         _P.REPORT_FILE,
     },
     # Sees only the campaigns on which a grant was given: no reading by role.
     Role.RED_TEAMER: frozenset(),
     Role.AUDITOR: READING | {_P.AUDIT_EXPORT, _P.AUDIT_READ},
-    Role.COUNSEL: READING | {_P.HOLD_PLACE, _P.REPORT_APPROVE},
+    Role.COUNSEL: READING
+    | {
+        _P.AUTHORITY_WORK,
+        _P.DUTY_WORK,
+        _P.HOLD_PLACE,
+        _P.RELEASE_APPROVE,
+        _P.REPORT_APPROVE,
+    },
     Role.EXECUTIVE: frozenset({_P.DECISION_READ, _P.INVENTORY_READ, _P.DOCUMENT_READ}),
 }
 

@@ -19,18 +19,23 @@ from compliance.models import (
     ApiToken,
     ApprovalRequest,
     AuditExport,
+    AuthorityRequest,
     BehaviourManifest,
     Blob,
     ClockInstance,
     Deployment,
     Document,
+    DutyOccurrence,
     Evidence,
+    FeedToken,
     Filing,
     LegalEntity,
     ModelVersion,
     Notice,
+    ReleaseAuthorisation,
     Report,
     ServingRecord,
+    StandingDuty,
     Subject,
     User,
     WorkerBeat,
@@ -122,18 +127,30 @@ def evidence_for(actor: Actor) -> QuerySet[Evidence]:
 WORST_LAST = (Evidence.Status.MET, Evidence.Status.INCONCLUSIVE, Evidence.Status.NOT_MET)
 
 
-def newest_evidence(version: ModelVersion) -> dict[str, Evidence]:
-    """The evidence of each kind that speaks for one version.
+def standing_evidence(version: ModelVersion) -> list[Evidence]:
+    """The newest evidence of each series of each kind, best first.
 
-    Within a series (the same instrument, as the payload names it) the newest replaces what was
-    before; of several series the worst speaks, for a clean result of one instrument takes nothing
-    back of what another found.
+    A series is what was measured with the same instrument, as the payload names it; within it the
+    newest replaces what was before.
     """
     # Not order_by(): lists prefetch the evidence of all their versions.
     rows = sorted(version.evidence.all(), key=lambda e: e.pk)
-    standing = {(found.what, found.payload.get("series", "")): found for found in rows}
-    speaking = sorted(standing.values(), key=lambda e: (WORST_LAST.index(e.status), e.pk))
-    return {found.what: found for found in speaking}
+    newest = {series_of(found): found for found in rows}
+    return sorted(newest.values(), key=lambda e: (WORST_LAST.index(e.status), e.pk))
+
+
+def series_of(evidence: Evidence) -> tuple[str, str]:
+    """What a later finding must share to take this one's place."""
+    return evidence.what, evidence.payload.get("series", "")
+
+
+def newest_evidence(version: ModelVersion) -> dict[str, Evidence]:
+    """The evidence of each kind that speaks for one version.
+
+    Of several series the worst speaks, for a clean result of one instrument takes nothing back of
+    what another found.
+    """
+    return {found.what: found for found in standing_evidence(version)}
 
 
 def newest_manifest(version: ModelVersion) -> BehaviourManifest | None:
@@ -188,6 +205,36 @@ def deadlines_due() -> QuerySet[ClockInstance]:
     ).order_by("target_due")
 
 
+def duties_for(actor: Actor) -> QuerySet[StandingDuty]:
+    """Standing duties."""
+    visible = _visible(actor, P.DUTY_READ)
+    return StandingDuty.objects.filter(subject__in=visible).select_related("subject", "owner")
+
+
+def occurrences_for(actor: Actor) -> QuerySet[DutyOccurrence]:
+    """The dates of visible duties."""
+    return DutyOccurrence.objects.filter(duty__in=duties_for(actor)).select_related("duty")
+
+
+def authority_requests_for(actor: Actor) -> QuerySet[AuthorityRequest]:
+    """What authorities asked."""
+    visible = _visible(actor, P.AUTHORITY_READ)
+    return AuthorityRequest.objects.filter(subject__in=visible).select_related("subject", "owner")
+
+
+def releases_for(actor: Actor) -> QuerySet[ReleaseAuthorisation]:
+    """Authorisations to file unattended: whoever reads reports may know of them."""
+    visible = _visible(actor, P.REPORT_READ)
+    return ReleaseAuthorisation.objects.filter(subject__in=visible).select_related(
+        "subject", "asked_by", "approval"
+    )
+
+
+def feeds_for(actor: Actor) -> QuerySet[FeedToken]:
+    """One's own calendar addresses."""
+    return FeedToken.objects.filter(person_id=actor.user_id or 0).order_by("-id")
+
+
 def documents_for(actor: Actor) -> QuerySet[Document]:
     """Documents about visible subjects."""
     visible = _visible(actor, P.DOCUMENT_READ)
@@ -204,7 +251,10 @@ def exports_for(actor: Actor) -> QuerySet[AuditExport]:
 def blobs_for(actor: Actor) -> QuerySet[Blob]:
     """Stored files of subjects whose documents, reports or incidents the actor may read."""
     readable = _visible(actor, P.DOCUMENT_READ) | _visible(actor, P.REPORT_READ)
-    blobs = Blob.objects.filter(subject__in=readable).exclude(subject__kind="export")
+    guarded = ["authority_request", "export"]
+    blobs = Blob.objects.filter(subject__in=readable).exclude(subject__kind__in=guarded)
+    asked = _visible(actor, P.AUTHORITY_READ).filter(kind="authority_request")
+    blobs |= Blob.objects.filter(subject__in=asked)
     if actor.may(P.AUDIT_EXPORT):
         blobs |= Blob.objects.filter(subject__kind="export")
     return blobs.select_related("subject")

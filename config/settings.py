@@ -83,7 +83,6 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -207,7 +206,9 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
 
 # --- words and times ----------------------------------------------------------------------
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", "English")]
+# Reports and their papers can be had in each of these; pages stay in LANGUAGE_CODE, which is why no
+# middleware asks the browser.
+LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("fr", "Français")]
 LOCALE_PATHS = [BASE_DIR / "compliance" / "locale"]
 USE_I18N = True
 USE_TZ = True

@@ -14,6 +14,8 @@ from uuid import UUID, uuid5
 
 from compliance.audit.canonical import dumps
 from compliance.egress import Answer
+from compliance.filing.checklist import Checklist
+from compliance.filing.exchange import Exchange
 
 MANIFEST_VERSION: Final = "strata.filing/v1"
 
@@ -31,6 +33,8 @@ class FilingPackage:
     simulation: bool
     """Whether this is an exercise. It is asked for every time; there is no safe default."""
     supersedes: UUID | None = None
+    signatures: bytes = field(default=b"", repr=False)
+    """Our detached signature of the manifest (`signing.signed`), or empty."""
 
     @property
     def pdf_sha256(self) -> str:
@@ -85,6 +89,7 @@ class Receipt:
     key_id: str = ""
     """Digest of the public key that signed, if one did."""
     answer: Answer | None = None
+    exchange: Exchange | None = None
 
     @property
     def raw_sha256(self) -> str:
@@ -93,11 +98,22 @@ class Receipt:
 
 
 @dataclass(frozen=True)
+class FieldProblem:
+    """What the recipient says of one field of the report."""
+
+    field: str
+    """As the recipient calls it."""
+    detail: str
+
+
+@dataclass(frozen=True)
 class Rejected:
     """The recipient looked at it and does not take it; sent again it is rejected again."""
 
     reason: str
     answer: Answer
+    fields: tuple[FieldProblem, ...] = ()
+    exchange: Exchange | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +122,21 @@ class HandOver:
 
     portal: str
     steps: tuple[str, ...]
+    checklist: Checklist | None = None
+    exchange: Exchange | None = None
+
+
+@dataclass(frozen=True)
+class Delivered(HandOver):
+    """It was handed to the carrier, and nothing proves that the recipient has it.
+
+    It is no acceptance: a person looks for the recipient's answer and enters it as the receipt.
+    """
+
+    reference: str = ""
+    """What it can be found by: a Message-ID, a path."""
+    at: datetime | None = None
+    """When the carrier took it, by our clock."""
 
 
 Outcome = Receipt | Rejected | HandOver
@@ -121,20 +152,41 @@ class FilingError(Exception):
         permanent: bool,
         retry_after_seconds: float | None = None,
         answer: Answer | None = None,
+        exchange: Exchange | None = None,
     ) -> None:
         """Say what happened; `permanent` means that somebody must change something first."""
         super().__init__(message)
         self.permanent = permanent
         self.retry_after_seconds = retry_after_seconds
         self.answer = answer
+        self.exchange = exchange
 
 
 class OutcomeUnknown(FilingError):
     """It may have been filed. Ask with `find()` before doing anything else."""
 
-    def __init__(self, message: str, *, answer: Answer | None = None) -> None:
-        """Say what is not known and why."""
-        super().__init__(message, permanent=False, answer=answer)
+    def __init__(
+        self,
+        message: str,
+        *,
+        answer: Answer | None = None,
+        exchange: Exchange | None = None,
+        retry_after_seconds: float | None = None,
+        needs_human: bool = False,
+    ) -> None:
+        """Say what is not known and why; `needs_human` means that asking again cannot tell."""
+        super().__init__(
+            message,
+            permanent=False,
+            answer=answer,
+            exchange=exchange,
+            retry_after_seconds=retry_after_seconds,
+        )
+        self.needs_human = needs_human
+
+
+class ReceiptPending(OutcomeUnknown):
+    """The recipient says that it has the filing and that the receipt comes later."""
 
 
 class FilingChannel(Protocol):
@@ -142,7 +194,10 @@ class FilingChannel(Protocol):
 
     @property
     def is_idempotent(self) -> bool:
-        """Whether the recipient promises that one key files once, however often it is sent."""
+        """Whether the recipient promises that one key files once, however often it is sent.
+
+        Only then may a package be sent again after its outcome was unknown (`asking.carry`).
+        """
         ...
 
     def submit(self, package: FilingPackage, key: str) -> Outcome:
@@ -154,10 +209,11 @@ class FilingChannel(Protocol):
         """
         ...
 
-    def find(self, package: FilingPackage, key: str) -> Receipt | None:
+    def find(self, package: FilingPackage, key: str) -> Receipt | Delivered | None:
         """The receipt of an earlier submission, or None when the recipient knows of none.
 
         Raises:
             FilingError: the recipient cannot be asked.
+            OutcomeUnknown: it has something, and what it shows proves nothing yet.
         """
         ...

@@ -1,54 +1,68 @@
-"""Filing over HTTP, to a recipient that signs for what it receives."""
+"""Filing over HTTP, to a recipient that signs for what it receives.
+
+We show who we are by a bearer token or, over mutual TLS, by a certificate; the exact body and the
+manifest in it are signed with the installation's key.
+"""
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Final
 from urllib.parse import quote
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from compliance.audit.checkpoint import Signer
 from compliance.egress import Answer, Egress, EgressFailed, EgressRefused
-from compliance.filing import wire
+from compliance.filing import proof, signing, wire
 from compliance.filing.base import (
     FilingError,
     FilingPackage,
     OutcomeUnknown,
-    Proof,
     Receipt,
+    ReceiptPending,
     Rejected,
 )
-from compliance.filing.receipt import ReceiptRefused, Statement, key_id, open_receipt
-from compliance.hostile import clean, one_line
+from compliance.filing.earnest import check_simulation
+from compliance.filing.exchange import Exchange
+from compliance.filing.receipt import ReceiptRefused
+from compliance.filing.refusal import rejected
 
 _LOOKED_AT_AND_REFUSED: Final = frozenset({400, 409, 413, 415, 422})
+_TAKEN_FOR_NOW: Final = 202
+_THERE_BEFORE: Final = 409
 _NOT_FOUND: Final = 404
 
 
 @dataclass(frozen=True)
 class HttpFiling:
-    """One recipient's endpoint, the key it signs with, and our token there."""
+    """One recipient's endpoint, the key it signs with, and what we show there."""
 
     url: str
     public_key: Ed25519PublicKey
     egress: Egress = field(repr=False)
+    """Its TLS holds our certificate, where the recipient asks for one."""
     simulation: bool
     """Whether the other side is a sandbox; only what is marked so goes there, and nothing else."""
     token: str = field(default="", repr=False)
     is_idempotent: bool = True
+    signer: Signer | None = field(default=None, repr=False)
+    """The installation's key; without it nothing is signed."""
 
     def submit(self, package: FilingPackage, key: str) -> Receipt | Rejected:
         """Send the package and read what comes back."""
-        self._check_simulation(package)
-        body = wire.encode(package)
+        check_simulation(package, channel_is_simulation=self.simulation)
+        body = wire.encode(signing.signed(package, self.signer))
         headers = {"Content-Type": body.content_type, "Idempotency-Key": key, **self._authorised()}
+        if self.signer is not None:
+            headers[signing.HEADER] = signing.header(body.content, self.signer)
+        sent = sha256(body.content).hexdigest()
         try:
             answer = self.egress.post(self.url, body.content, headers)
         except EgressRefused as error:
             raise FilingError(str(error), permanent=True) from error
         except EgressFailed as error:
-            if error.sent:
-                raise OutcomeUnknown(f"{error}; it may have been filed, ask by its key") from error
-            raise FilingError(f"{error}; nothing was filed", permanent=False) from error
-        return self._judge(answer, package, key)
+            raise _failed(error, key, sent) from error
+        return self._judge(answer, package, Exchange.of(answer, key, sent))
 
     def find(self, package: FilingPackage, key: str) -> Receipt | None:
         """Ask the recipient whether it has something under this key."""
@@ -57,78 +71,87 @@ class HttpFiling:
         except EgressRefused as error:
             raise FilingError(str(error), permanent=True) from error
         except EgressFailed as error:
-            raise FilingError(str(error), permanent=False) from error
+            exchange = Exchange(key, tls_sha256=error.tls_sha256)
+            raise FilingError(str(error), permanent=False, exchange=exchange) from error
+        exchange = Exchange.of(answer, key)
         if answer.status == _NOT_FOUND:
             return None
         if answer.is_success:
-            return self._receipt(answer, package, key)
-        raise _error(answer)
+            return self._receipt(answer, package, exchange)
+        raise _error(answer, exchange)
 
-    def _judge(self, answer: Answer, package: FilingPackage, key: str) -> Receipt | Rejected:
+    def _judge(
+        self, answer: Answer, package: FilingPackage, exchange: Exchange
+    ) -> Receipt | Rejected:
         if answer.is_success:
-            return self._receipt(answer, package, key)
+            return self._receipt(answer, package, exchange)
+        if answer.status == _THERE_BEFORE and (found := self._earlier(answer, package, exchange)):
+            return found
         if answer.status in _LOOKED_AT_AND_REFUSED:
-            reason = clean(answer.body.decode(errors="replace"), 1_000)
-            return Rejected(reason or f"HTTP {answer.status} without a reason", answer)
+            return rejected(answer, exchange)
         if answer.is_broken:
             raise OutcomeUnknown(
                 f"the recipient answered {answer.status} and may have filed it; ask by its key",
                 answer=answer,
+                exchange=exchange,
+                retry_after_seconds=answer.retry_after_seconds,
             )
-        raise _error(answer)
+        raise _error(answer, exchange)
 
-    def _receipt(self, answer: Answer, package: FilingPackage, key: str) -> Receipt:
-        """A receipt worth the name: signed by the recipient, and for exactly this package."""
+    def _receipt(self, answer: Answer, package: FilingPackage, exchange: Exchange) -> Receipt:
+        """The receipt of this package, or not knowing."""
         try:
-            statement = open_receipt(answer.body, self.public_key)
-            _check_same(statement, package, key)
+            return self._proved(answer, package, exchange)
         except ReceiptRefused as error:
+            if answer.status == _TAKEN_FOR_NOW:
+                raise ReceiptPending(
+                    "the recipient has it, and its receipt comes later; ask by its key",
+                    answer=answer,
+                    exchange=exchange,
+                    retry_after_seconds=answer.retry_after_seconds,
+                ) from error
             raise OutcomeUnknown(
                 f"the recipient answered {answer.status}, but its receipt proves nothing: {error}",
                 answer=answer,
+                exchange=exchange,
             ) from error
-        return Receipt(
-            reference=one_line(statement.reference, 120),
-            received_at=statement.received_at,
-            proof=Proof.SIGNED,
-            raw=answer.body,
-            key_id=key_id(self.public_key),
-            answer=answer,
-        )
 
-    def _check_simulation(self, package: FilingPackage) -> None:
-        if package.simulation != self.simulation:
-            theirs, ours = (
-                "a simulation" if each else "in earnest"
-                for each in (self.simulation, package.simulation)
-            )
-            raise FilingError(
-                f"this channel is {theirs} and the package is {ours}; nothing was sent",
-                permanent=True,
-            )
+    def _earlier(
+        self, answer: Answer, package: FilingPackage, exchange: Exchange
+    ) -> Receipt | None:
+        """The receipt of the first time, which some recipients send with a 409."""
+        try:
+            return self._proved(answer, package, exchange)
+        except ReceiptRefused:
+            return None
+
+    def _proved(self, answer: Answer, package: FilingPackage, exchange: Exchange) -> Receipt:
+        return proof.prove(
+            answer.body,
+            self.public_key,
+            package,
+            exchange.key,
+            answer=answer,
+            exchange=exchange,
+        )
 
     def _authorised(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
 
-def _check_same(statement: Statement, package: FilingPackage, key: str) -> None:
-    expected = {
-        "filing": str(package.filing),
-        "key": key,
-        "pdf_sha256": package.pdf_sha256,
-        "json_sha256": package.twin_sha256,
-        "simulation": package.simulation,
-    }
-    for name, value in expected.items():
-        came = getattr(statement, name)
-        if came != value:
-            raise ReceiptRefused(f"it is for {name} {one_line(str(came), 80)}, not {value}")
+def _failed(error: EgressFailed, key: str, sent_sha256: str) -> FilingError:
+    """No whole answer came; whether that settles anything depends on what had left."""
+    exchange = Exchange(key, sent_sha256 if error.sent else "", tls_sha256=error.tls_sha256)
+    if error.sent:
+        return OutcomeUnknown(f"{error}; it may have been filed, ask by its key", exchange=exchange)
+    return FilingError(f"{error}; nothing was filed", permanent=False, exchange=exchange)
 
 
-def _error(answer: Answer) -> FilingError:
+def _error(answer: Answer, exchange: Exchange) -> FilingError:
     return FilingError(
         f"the recipient answered {answer.status}; nothing was filed",
         permanent=not (answer.is_not_now or answer.is_broken),
         retry_after_seconds=answer.retry_after_seconds,
         answer=answer,
+        exchange=exchange,
     )

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from compliance import clock
+from compliance.filing import portals
 from compliance.filing.base import FilingError, FilingPackage, HandOver, Proof, Receipt
 from compliance.hostile import one_line
 
@@ -19,12 +20,17 @@ class ManualFiling:
     """Where, as a URL or an address."""
     steps: tuple[str, ...]
     """What to do there, in the words of whoever configured it."""
+    checklist: str = ""
+    """The key of a portal that is described (`portals`), or empty."""
     is_idempotent: bool = False
 
     def submit(self, package: FilingPackage, key: str) -> HandOver:
-        """Nothing is sent; the steps are handed to a person."""
-        del package, key
-        return HandOver(self.portal, self.steps)
+        """Nothing is sent; a person gets the steps, and texts from the package ready to copy."""
+        del key
+        if not self.checklist:
+            return HandOver(self.portal, self.steps)
+        filled = portals.get(self.checklist).checklist(package)
+        return HandOver(self.portal or filled.where, self.steps or filled.steps, filled)
 
     def find(self, package: FilingPackage, key: str) -> Receipt | None:
         """Only a person can know."""

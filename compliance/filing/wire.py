@@ -1,6 +1,13 @@
-"""A package as it travels: three parts of one multipart body, the same bytes every time."""
+"""A package as it travels: the parts of one multipart body, or the files of one archive.
+
+Manifest, document and data are always there; our signatures, where the package has them. The
+bytes are the same every time.
+"""
 
 import hashlib
+import io
+import zipfile
+import zlib
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.parser import BytesParser
@@ -14,7 +21,13 @@ _PARTS: Final = {
     "manifest": ("manifest.json", "application/json"),
     "document": ("document.pdf", "application/pdf"),
     "data": ("data.json", "application/json"),
+    "signatures": ("signatures.json", "application/json"),
 }
+_OPTIONAL: Final = frozenset({"signatures"})
+_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
+"""The oldest date an archive can say, so that it says none."""
+MAX_ARCHIVE: Final = 256 << 20
+"""Bytes, unpacked."""
 
 
 class PackageRefused(Exception):
@@ -36,6 +49,8 @@ class Arrived:
     manifest_bytes: bytes = field(repr=False)
     pdf: bytes = field(repr=False)
     twin: bytes = field(repr=False)
+    signatures: bytes = field(default=b"", repr=False)
+    """As they came; whoever has the sender's key checks them with `signing.check`."""
 
 
 def encode(package: FilingPackage) -> Body:
@@ -44,7 +59,7 @@ def encode(package: FilingPackage) -> Body:
     # From the digest of what names the content's digests: no content can hold it by chance, and a
     # second sending is byte for byte the first.
     boundary = f"strata-{hashlib.sha256(manifest).hexdigest()[:40]}"
-    contents = {"manifest": manifest, "document": package.pdf, "data": package.twin}
+    contents = _contents(package)
     pieces = [_part(boundary, name, content) for name, content in contents.items()]
     return Body(
         f"multipart/form-data; boundary={boundary}",
@@ -58,7 +73,54 @@ def decode(content_type: str, body: bytes) -> Arrived:
     Raises:
         PackageRefused: a part is missing, or a digest is not the manifest's.
     """
-    parts = _split(content_type, body)
+    return _arrived(_split(content_type, body))
+
+
+def zipped(package: FilingPackage) -> bytes:
+    """The same package as one archive, for ways that carry files."""
+    found = io.BytesIO()
+    with zipfile.ZipFile(found, "w") as archive:
+        for name, content in _contents(package).items():
+            entry = zipfile.ZipInfo(_PARTS[name][0], _EPOCH)
+            entry.create_system, entry.external_attr = 3, 0o100644 << 16
+            entry.compress_type = zipfile.ZIP_STORED  # no version of zlib changes it
+            archive.writestr(entry, content)
+    return found.getvalue()
+
+
+def unzipped(content: bytes) -> Arrived:
+    """Read an archive that `zipped` wrote and check it against its manifest.
+
+    Raises:
+        PackageRefused: it is no archive, or a file is missing, too much, or not the manifest's.
+    """
+    names = {filename: name for name, (filename, _) in _PARTS.items()}
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries = archive.infolist()
+            if sum(entry.file_size for entry in entries) > MAX_ARCHIVE:
+                raise PackageRefused(f"the archive unpacks to more than {MAX_ARCHIVE} bytes")
+            if len({entry.filename for entry in entries} & set(names)) != len(entries):
+                raise PackageRefused(f"expected the files {', '.join(names)}, each once")
+            parts = {names[entry.filename]: archive.read(entry) for entry in entries}
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+        raise PackageRefused(f"this is no whole archive: {error}") from error
+    return _arrived(parts)
+
+
+def _contents(package: FilingPackage) -> dict[str, bytes]:
+    whole = {
+        "manifest": package.manifest(),
+        "document": package.pdf,
+        "data": package.twin,
+        "signatures": package.signatures,
+    }
+    return {name: content for name, content in whole.items() if content or name not in _OPTIONAL}
+
+
+def _arrived(parts: dict[str, bytes]) -> Arrived:
+    if not set(_PARTS) - _OPTIONAL <= set(parts):
+        raise PackageRefused(f"expected the parts {', '.join(_PARTS)}; came {len(parts)} parts")
     try:
         manifest = loads(parts["manifest"])
     except ValueError as error:
@@ -67,7 +129,9 @@ def decode(content_type: str, body: bytes) -> Arrived:
         raise PackageRefused(f"expected a manifest of version {MANIFEST_VERSION}")
     for name, part in (("pdf", "document"), ("json", "data")):
         _check_digest(manifest, name, parts[part])
-    return Arrived(manifest, parts["manifest"], parts["document"], parts["data"])
+    return Arrived(
+        manifest, parts["manifest"], parts["document"], parts["data"], parts.get("signatures", b"")
+    )
 
 
 def _part(boundary: str, name: str, content: bytes) -> bytes:
@@ -93,8 +157,6 @@ def _split(content_type: str, body: bytes) -> dict[str, bytes]:
         if name in parts:
             raise PackageRefused(f"the part {name!r} came twice")
         parts[name] = content
-    if set(parts) != set(_PARTS):
-        raise PackageRefused(f"expected the parts {', '.join(_PARTS)}; came {len(parts)} parts")
     return parts
 
 

@@ -5,6 +5,8 @@ deadline computed from a fact nobody recognised would be worse than none.
 """
 
 import json
+import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,10 +16,12 @@ from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from compliance.regimes.calendars import CalendarError, calendar
-from compliance.regimes.vocabulary import ENTITIES, PREDICATES, Instant, Limb, StageId
+from compliance.regimes.derivations import derived
+from compliance.regimes.vocabulary import ENTITIES, PREDICATES, Instant, Limb, Number, StageId
 
 _LONGEST_ECHO = 60
 _YEARS = range(1970, 2201)
+_NUMBER = re.compile(r"[0-9]{1,30}(\.[0-9]{1,10})?([eE]\+?[0-9]{1,2})?\Z")
 _NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
@@ -40,6 +44,8 @@ class Facts:
     calendar: str | None = None
     entity: str | None = None
     predicates: Mapping[str, bool] = field(default_factory=lambda: _NOTHING)
+    numbers: Mapping[Number, float] = field(default_factory=lambda: _NOTHING)
+    """Figures from which predicates follow where nobody stated them."""
 
     @classmethod
     def from_json(cls, given: str | bytes | Mapping[str, Any]) -> "Facts":
@@ -56,25 +62,44 @@ class Facts:
             recipient_zone=_zone(raw.pop("recipient_zone", None)),
             calendar=_calendar(raw.pop("calendar", None)),
             entity=_entity(raw.pop("entity", None)),
+            numbers={name: _number(name, raw.pop(name)) for name in Number if _has(raw, name)},
             predicates=dict(_predicates(raw)),
         )
         _refuse_the_rest(raw)
         return facts
 
     def holds(self, predicate: str) -> bool | None:
-        """True or false as recorded; None while nobody has said.
+        """True or false as recorded, or as a recorded figure shows; None while nobody has said.
 
         Recording a limb of harm is itself the statement that the incident is serious.
         """
-        if predicate == "serious_incident" and predicate not in self.predicates and self.limbs:
+        stated = self.predicates.get(predicate)
+        if stated is not None:
+            return stated
+        if predicate == "serious_incident" and self.limbs:
             return True
-        return self.predicates.get(predicate)
+        return derived(predicate, self.numbers, self.holds)
 
     def submissions(self, regime_key: str, stage: StageId) -> tuple[datetime, ...]:
         """When this stage was submitted, in order."""
         qualified = self.submitted.get(f"{regime_key}:{stage}")
         found = self.submitted.get(stage, ()) if qualified is None else qualified
         return tuple(sorted(found))
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that `from_json` reads back to the same facts."""
+        return {
+            **{str(name): _zulu(moment) for name, moment in self.instants.items()},
+            **{str(name): figure for name, figure in self.numbers.items()},
+            "submitted": {
+                name: [_zulu(each) for each in moments] for name, moments in self.submitted.items()
+            },
+            "limbs": [str(limb) for limb in self.limbs],
+            "recipient_zone": self.recipient_zone,
+            "calendar": self.calendar,
+            "entity": self.entity,
+            "predicates": dict(self.predicates),
+        }
 
 
 def instant(name: str, value: object) -> datetime:
@@ -94,6 +119,26 @@ def instant(name: str, value: object) -> datetime:
             f"{name}: expected a year from {_YEARS[0]} to {_YEARS[-1]}, got {_echo(value)}"
         )
     return moment.astimezone(UTC)
+
+
+def _zulu(moment: datetime) -> str:
+    """An instant in UTC, ending in Z."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _number(name: str, value: object) -> float:
+    """A figure: a JSON number, or a text such as "3e25" as forms keep it."""
+    if isinstance(value, str) and _NUMBER.match(value):
+        return float(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise FactsError(f"{name}: expected a number such as 3e25, got {_echo(value)}")
+    try:
+        figure = float(value)
+    except OverflowError:
+        figure = math.inf
+    if not math.isfinite(figure) or figure < 0:
+        raise FactsError(f"{name}: expected a number from 0 upwards, got {_echo(value)}")
+    return figure
 
 
 def _object(text: str | bytes) -> dict[str, Any]:
@@ -232,7 +277,8 @@ def _refuse_the_rest(raw: dict[str, Any]) -> None:
         name = next(iter(raw))
         raise FactsError(
             f"unknown fact {_echo(name)}; expected an instant ({', '.join(Instant)}), submitted,"
-            " limbs, recipient_zone, calendar, entity, or a predicate"
+            f" limbs, recipient_zone, calendar, entity, a figure ({', '.join(Number)}), or a"
+            " predicate"
         )
 
 

@@ -6,14 +6,17 @@ from compliance.regimes import load
 from compliance.regimes.engine import evaluate
 from compliance.regimes.facts import Facts, FactsError, instant
 from compliance.regimes.questions import INSTANT_QUESTIONS, LIMB_QUESTIONS, PREDICATE_QUESTIONS
-from compliance.regimes.reading import RegimeError
-from compliance.regimes.schema import Evidence, GoldenCase, Regime, Status
+from compliance.regimes.schema import Evidence, GoldenCase, Regime, StandingCase, Status
+from compliance.regimes.standing import case_dates
+from compliance.regimes.table import RegimeError
+from compliance.regimes.terms import PackKind
 from compliance.regimes.vocabulary import PREDICATES, Instant, Limb
 
 
 def complaints() -> tuple[str, ...]:
     """Everything wrong with the packs, as sentences; empty when all is well."""
     try:
+        load.check()
         packs = load.regimes()
     except RegimeError as error:
         return (str(error),)
@@ -29,9 +32,10 @@ def examine(regime: Regime) -> Iterator[str]:
 
 def _thin(regime: Regime) -> Iterator[str]:
     """Parts a lawyer would miss."""
-    if not regime.tests:
+    is_standing = regime.kind is PackKind.STANDING
+    if not regime.tests and not regime.standing_tests:
         yield "expected at least one worked case [[test]], got none"
-    if not regime.retention:
+    if not regime.retention and not is_standing:
         yield "expected a retention period, got none"
     for stage in regime.stages:
         if not regime.fields_for(stage.id):
@@ -40,6 +44,8 @@ def _thin(regime: Regime) -> Iterator[str]:
         yield from _uncounselled(regime)
     if regime.status in {Status.PROPOSED, Status.CONTESTED} and not regime.requires_counsel:
         yield f"status {regime.status}: expected a note for counsel, got none"
+    if regime.status is Status.CONTESTED and not regime.challenges:
+        yield "status contested: expected a [[challenge]] that says what disputes it, got none"
 
 
 def _uncounselled(regime: Regime) -> Iterator[str]:
@@ -55,6 +61,11 @@ def _wrong_cases(regime: Regime) -> Iterator[str]:
             yield from check_case(regime, case)
         except FactsError as error:
             yield f"test {case.name!r}: {error}"
+    for worked in regime.standing_tests:
+        try:
+            yield from check_standing_case(regime, worked)
+        except FactsError as error:
+            yield f"test {worked.name!r}: {error}"
 
 
 def check_case(regime: Regime, case: GoldenCase) -> Iterator[str]:
@@ -72,6 +83,19 @@ def check_case(regime: Regime, case: GoldenCase) -> Iterator[str]:
             came = "null" if answered.get(name) is None else str(answered[name])
             if came != value:
                 yield f"test {case.name!r}, stage {stage}: expected {name} {value}, got {came}"
+
+
+def check_standing_case(regime: Regime, case: StandingCase) -> Iterator[str]:
+    """Every date of a worked case of a standing duty that comes out differently.
+
+    Raises:
+        FactsError: The case's own anchors are wrong.
+    """
+    answered = case_dates(regime, case)
+    for name, value in case.expect.items():
+        came = answered.get(name, "null")
+        if came != value:
+            yield f"test {case.name!r}, duty {case.duty}: expected {name} {value}, got {came}"
 
 
 def _unasked() -> Iterator[str]:

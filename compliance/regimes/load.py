@@ -5,9 +5,10 @@ import hashlib
 import tomllib
 from importlib import resources
 
-from compliance.regimes import reading
-from compliance.regimes.reading import RegimeError
-from compliance.regimes.schema import COUNTING_STATUSES, Regime
+from compliance.regimes import authorities, derivations, reading
+from compliance.regimes.schema import BEYOND_PROPOSAL, Regime
+from compliance.regimes.table import RegimeError
+from compliance.regimes.terms import PackKind
 
 
 class UnknownRegime(LookupError):
@@ -16,7 +17,7 @@ class UnknownRegime(LookupError):
 
 @functools.cache
 def regimes() -> tuple[Regime, ...]:
-    """Every pack, by key and then version, proposals included.
+    """Every pack, by key and then version, proposals and standing duties included.
 
     Raises:
         RegimeError: A pack is wrong; the message names file, entry and field.
@@ -25,32 +26,92 @@ def regimes() -> tuple[Regime, ...]:
     files = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".toml"))
     packs = [parse(folder.joinpath(name).read_bytes(), file=name) for name in files]
     packs.sort(key=lambda pack: (pack.key, _order(pack.version)))
+    _refuse_two_kinds(packs)
     _refuse_twins(packs)
     return tuple(packs)
 
 
 @functools.cache
 def current() -> tuple[Regime, ...]:
-    """One pack per key: what `get(key)` answers."""
-    return tuple(get(key) for key in dict.fromkeys(pack.key for pack in regimes()))
+    """One pack for each key that an incident can start: what `get(key)` answers."""
+    return tuple(get(key) for key in keys())
+
+
+@functools.cache
+def standing() -> tuple[Regime, ...]:
+    """One pack for each key of standing duties; no incident starts them and none ends them."""
+    return tuple(get(key) for key in keys(PackKind.STANDING))
+
+
+@functools.cache
+def keys(kind: PackKind = PackKind.INCIDENT) -> tuple[str, ...]:
+    """The keys of one kind, each once."""
+    return tuple(dict.fromkeys(pack.key for pack in regimes() if pack.kind is kind))
+
+
+@functools.cache
+def versions(key: str) -> tuple[Regime, ...]:
+    """Every version of a key, the oldest first.
+
+    Raises:
+        UnknownRegime: There is no such key.
+    """
+    found = tuple(pack for pack in regimes() if pack.key == key)
+    if not found:
+        known = ", ".join(dict.fromkeys(pack.key for pack in regimes()))
+        raise UnknownRegime(f"unknown regime {key!r}: expected one of {known}")
+    return found
 
 
 @functools.cache
 def get(name: str) -> Regime:
-    """A regime by "key" (the newest that is law) or by "key@version" (exactly that one).
+    """A regime by "key" (the newest that is more than proposed) or by "key@version" (that one).
+
+    Where a case is judged, `engine.version_for` chooses by the instant that starts its clock.
 
     Raises:
         UnknownRegime: There is no such key, or no such version of it.
     """
     key, at, version = name.partition("@")
-    found = [pack for pack in regimes() if pack.key == key]
-    if not found:
-        known = ", ".join(dict.fromkeys(pack.key for pack in regimes()))
-        raise UnknownRegime(f"unknown regime {key!r}: expected one of {known}")
+    found = versions(key)
     if at:
         return _exactly(found, version)
-    law = [pack for pack in found if pack.status in COUNTING_STATUSES]
+    law = [pack for pack in found if pack.status in BEYOND_PROPOSAL]
     return (law or found)[-1]
+
+
+def check() -> None:
+    """Read everything there is to read: packs, authorities, derivations, and what joins them.
+
+    Raises:
+        RegimeError: Something is wrong; the message names file, duty and field.
+    """
+    known = {each.id for each in authorities.authorities()}
+    derivations.derivations()
+    for pack in regimes():
+        for recipient in pack.recipients:
+            for name in recipient.authorities:
+                if name not in known:
+                    raise RegimeError(
+                        f"{pack.file}, recipient {recipient.id}, field 'authorities': expected ids"
+                        f" of authorities on file, got {name!r}"
+                    )
+        if pack.supersedes:
+            _check_superseded(pack)
+
+
+def _check_superseded(pack: Regime) -> None:
+    """The version before must be on file, and must be older."""
+    before = [each.version for each in versions(pack.key) if _older(each, pack)]
+    if pack.supersedes not in before:
+        raise RegimeError(
+            f"{pack.file}, field 'supersedes': expected an older version of {pack.key} on file,"
+            f" got {pack.supersedes!r}"
+        )
+
+
+def _older(one: Regime, other: Regime) -> bool:
+    return _order(one.version) < _order(other.version)
 
 
 def parse(content: bytes, *, file: str) -> Regime:
@@ -66,7 +127,7 @@ def parse(content: bytes, *, file: str) -> Regime:
     return reading.regime(raw, file=file, digest=hashlib.sha256(content).hexdigest())
 
 
-def _exactly(found: list[Regime], version: str) -> Regime:
+def _exactly(found: tuple[Regime, ...], version: str) -> Regime:
     """The one with this version."""
     for pack in found:
         if pack.version == version:
@@ -93,3 +154,14 @@ def _refuse_twins(packs: list[Regime]) -> None:
                 " give the change a version of its own"
             )
         seen[pack.reference] = pack.file
+
+
+def _refuse_two_kinds(packs: list[Regime]) -> None:
+    """A key means incidents or standing duties, in every version."""
+    kinds: dict[str, PackKind] = {}
+    for pack in packs:
+        if kinds.setdefault(pack.key, pack.kind) is not pack.kind:
+            raise RegimeError(
+                f"{pack.file}, field 'kind': expected {kinds[pack.key]} as in the version before,"
+                f" got {pack.kind}"
+            )

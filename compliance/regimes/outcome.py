@@ -60,6 +60,8 @@ class StageOutcome:
     """The target if a person confirmed now what is still open; only while facts are needed."""
     is_late: bool
     """Submitted after its target."""
+    gaps: tuple[int, ...] = ()
+    """Years for which the holiday calendar had to fall back."""
 
     def as_json(self) -> dict[str, Any]:
         """The public shape, in English: instants in UTC ending in Z, null where there is no value."""
@@ -88,6 +90,7 @@ class RegimeOutcome:
     because: tuple[Reason, ...]
     stages: tuple[StageOutcome, ...]
     requires_counsel: tuple[Phrase, ...]
+    """What the pack leaves to counsel, and what this case adds: a calendar that does not reach."""
 
     def stage(self, stage_id: str) -> StageOutcome:
         """One stage by its id."""

@@ -177,6 +177,12 @@ PREDICATE_QUESTIONS: tuple[Question, ...] = (
         Phrase("Cal. Bus. & Prof. Code § 22757.11; N.Y. Gen. Bus. Law § 1420"),
     ),
     Question(
+        "large_frontier_developer",
+        Phrase("Are we a large frontier developer?"),
+        Phrase("More than 500 million US dollars a year, affiliates included."),
+        Phrase("Cal. Bus. & Prof. Code § 22757.11; N.Y. Gen. Bus. Law § 1420"),
+    ),
+    Question(
         "critical_safety_incident",
         Phrase("Is this a critical safety incident?"),
         Phrase(

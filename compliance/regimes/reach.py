@@ -12,10 +12,17 @@ from zoneinfo import ZoneInfo
 from compliance.phrase import Phrase, listed
 from compliance.regimes import load
 from compliance.regimes.counting import local_date
-from compliance.regimes.engine import first_cite, meets, not_law, sentences, starts_on
 from compliance.regimes.facts import Facts
 from compliance.regimes.outcome import Applies, Reason
 from compliance.regimes.schema import Regime, ScopeCondition
+from compliance.regimes.scope import (
+    derivations,
+    first_cite,
+    meets,
+    not_law,
+    sentences,
+    starts_on,
+)
 from compliance.regimes.vocabulary import LIMBS, OF_INCIDENT, PREDICATES
 
 
@@ -68,6 +75,7 @@ def _answered(regime: Regime, facts: Facts, *, met: bool) -> Iterator[Reason]:
         if meets(condition, facts) is met:
             answer = condition.expected is met
             yield Reason(sentences(condition, facts, answer=answer), condition.cite)
+            yield from derivations(condition, facts)
 
 
 def _unanswered(regime: Regime, facts: Facts) -> Iterator[Reason]:

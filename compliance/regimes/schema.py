@@ -8,9 +8,19 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from compliance.permissions import Role
 from compliance.phrase import Phrase, listed
 from compliance.regimes.counting import Kind, Period
-from compliance.regimes.vocabulary import Instant, Limb, StageId
+from compliance.regimes.terms import (
+    AuthorityRole,
+    Direction,
+    LateRule,
+    PackKind,
+    Round,
+    Sense,
+    Several,
+)
+from compliance.regimes.vocabulary import Instant, Limb, Milestone, StageId
 
 
 class Status(StrEnum):
@@ -24,10 +34,8 @@ class Status(StrEnum):
     REPEALED = "repealed"
 
 
-COUNTING_STATUSES = frozenset(
-    {Status.IN_FORCE, Status.FORMALLY_APPLICABLE, Status.ENACTED_NOT_EFFECTIVE}
-)
-"""Statuses that may count down, once their dates are reached."""
+BEYOND_PROPOSAL = frozenset(Status) - {Status.PROPOSED}
+"""Statuses of what is or was law: one of these versions judges a case, a proposal never does."""
 
 
 class Evidence(StrEnum):
@@ -45,14 +53,6 @@ class ZoneSource(StrEnum):
 
     RECIPIENT = "recipient"
     FIXED = "fixed"
-
-
-class LateRule(StrEnum):
-    """What a late report owes beyond itself."""
-
-    NONE = "none"
-    REASONS_REQUIRED = "reasons_required"
-    NOTIFY_BEFORE_EXPIRY = "notify_before_expiry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,7 @@ class ScopeCondition:
     any_of: tuple[str, ...]
     expected: bool
     cite: Phrase
+    evidence: Evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ class Exclusion:
     predicate: str
     limit_to: tuple[Limb, ...]
     cite: Phrase
+    evidence: Evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,7 @@ class Remark:
     expected: bool
     text: Phrase
     cite: Phrase
+    evidence: Evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,7 @@ class Trigger:
     instant: Instant
     standard: Phrase
     cite: Phrase
+    evidence: Evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +125,16 @@ class LimbDefinition:
     title: Phrase
     definition: Phrase
     cite: Phrase
+    evidence: Evidence
 
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """Where a stage counts from: the trigger, an instant, or the last submission of a stage."""
+    """Where a stage counts from: the trigger, an instant, or a submission of a stage."""
 
     instant: Instant | None = None
     submission_of: StageId | None = None
+    of_several: Several = Several.FIRST
 
     @property
     def is_trigger(self) -> bool:
@@ -156,6 +162,7 @@ class Rule:
     when: tuple[tuple[str, bool], ...]
     is_required: bool
     """The stage waits for this rule's anchor even when another rule could already count."""
+    evidence: Evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +178,8 @@ class Stage:
     soft_duty: Phrase
     accepts_incomplete: bool
     late_rule: LateRule
+    late_cite: Phrase
+    """Where the late rule stands; empty where there is none."""
     no_relief_for: tuple[str, ...]
 
     @property
@@ -188,6 +197,12 @@ class Recipient:
     routing: Phrase
     channel: Phrase
     evidence: Evidence
+    authorities: tuple[str, ...]
+    """Ids in `authorities`: whose zone, calendar, languages and channel are on file."""
+    role: AuthorityRole | None
+    """What kind of national authority it is, where each Member State has its own."""
+    per_state: bool
+    """One report to each Member State concerned."""
 
 
 LATE_REASONS = "report.late_reasons"
@@ -203,6 +218,7 @@ class RequiredField:
     cite: Phrase
     source: str
     stages: tuple[StageId, ...]
+    evidence: Evidence
 
     @property
     def is_only_if_late(self) -> bool:
@@ -228,6 +244,97 @@ class StandingDuty:
     id: str
     text: Phrase
     cite: Phrase
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A form for the report, and whether the law makes anyone use it."""
+
+    name: Phrase
+    version: str
+    issued_on: date | None
+    is_final: bool
+    is_binding: bool
+    cite: Phrase
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The text by which reporting is no admission of anything."""
+
+    text: Phrase
+    cite: Phrase
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """What disputes the regime's validity; whether it still counts is the status's matter."""
+
+    instrument: Phrase
+    text: Phrase
+    cite: Phrase
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class DateRule:
+    """One way a standing duty is dated; of several, the earliest decides."""
+
+    anchor: Milestone | None
+    on: date | None
+    """A date that the text itself names, in place of an anchor."""
+    period: Period | None
+    """None: the anchor's own date."""
+    direction: Direction
+    kind: Kind
+    cite: Phrase
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Slip:
+    """How much later it may be, and on what condition. Nothing is scheduled by it."""
+
+    period: Period
+    kind: Kind
+    condition: Phrase
+    cite: Phrase
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarDuty:
+    """A duty that falls due by the calendar, with the role that owns it and what proves it done."""
+
+    id: str
+    title: Phrase
+    text: Phrase
+    cite: Phrase
+    evidence: Evidence
+    owner: Role
+    proof: Phrase
+    sense: Sense
+    rules: tuple[DateRule, ...]
+    every: Period | None
+    counts_from: Round
+    slip: Slip | None
+    calendars: tuple[str, ...]
+    """Whose working days count; of several, the stricter is worked to."""
+    only_if: str | None
+    """A predicate without which the duty does not arise."""
+
+
+@dataclass(frozen=True, slots=True)
+class StandingCase:
+    """A worked case of a standing duty: from these anchors it must come to these dates."""
+
+    name: str
+    duty: str
+    anchors: dict[str, object]
+    expect: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +353,9 @@ class Regime:
 
     key: str
     version: str
+    supersedes: str
+    """The version before this one; empty for the first."""
+    kind: PackKind
     title: Phrase
     summary: Phrase
     status: Status
@@ -270,8 +380,13 @@ class Regime:
     fields: tuple[RequiredField, ...]
     retention: tuple[Retention, ...]
     duties: tuple[StandingDuty, ...]
+    calendar_duties: tuple[CalendarDuty, ...]
+    templates: tuple[Template, ...]
+    admission: Admission | None
+    challenges: tuple[Challenge, ...]
     requires_counsel: tuple[Phrase, ...]
     tests: tuple[GoldenCase, ...]
+    standing_tests: tuple[StandingCase, ...]
     file: str
     digest: str
     """SHA-256 of the file's bytes, in hex."""
@@ -288,6 +403,23 @@ class Regime:
             KeyError: The regime has no such stage.
         """
         return {str(stage.id): stage for stage in self.stages}[stage_id]
+
+    def recipient(self, stage_id: str) -> Recipient | None:
+        """Who receives this stage's report; None under an internal rule.
+
+        Raises:
+            KeyError: The regime has no such stage.
+        """
+        wanted = self.stage(stage_id).recipient
+        return next((each for each in self.recipients if each.id == wanted), None)
+
+    def calendar_duty(self, duty_id: str) -> CalendarDuty:
+        """One standing duty by its id.
+
+        Raises:
+            KeyError: The pack has no such duty.
+        """
+        return {duty.id: duty for duty in self.calendar_duties}[duty_id]
 
     def fields_for(self, stage_id: StageId) -> tuple[RequiredField, ...]:
         """What this stage's report must say."""

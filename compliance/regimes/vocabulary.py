@@ -139,6 +139,66 @@ ENTITIES: dict[str, Phrase] = {
 """Kinds of organisation in words; some counting rules grant or refuse a relief by them."""
 
 
+class Milestone(StrEnum):
+    """A point in time that dates a standing duty, whether or not there ever is an incident."""
+
+    SYSTEMIC_RISK_NOTIFIED = "systemic_risk_notified_at"
+    PLACED_ON_MARKET = "placed_on_market_at"
+    FRAMEWORK_CONFIRMED = "framework_confirmed_at"
+    MODEL_REPORT_CONFIRMED = "model_report_confirmed_at"
+    REFERENCE_STATUS_LOST = "reference_status_lost_at"
+    PUBLICATION_SUBMITTED = "publication_submitted_at"
+    DOWNSTREAM_REQUEST_RECEIVED = "downstream_request_received_at"
+    EVALUATORS_GIVEN_ACCESS = "evaluators_given_access_at"
+    EVALUATOR_CALL_OPENED = "evaluator_call_opened_at"
+    SUMMARY_PERIOD_BEGAN = "summary_period_began_at"
+    DISCLOSURE_FILED = "disclosure_filed_at"
+    AUDIT_COMPLETED = "audit_completed_at"
+    INCIDENT_FILE_CLOSED = "incident_file_dated_at"
+    AUTHORITY_REQUEST_RECEIVED = "authority_request_received_at"
+    AUTHORITY_PERIOD_ENDS = "authority_period_ends_at"
+    CORRECTIVE_ORDER_RECEIVED = "corrective_order_received_at"
+    HORIZON_REVIEWED = "horizon_reviewed_at"
+
+
+MILESTONES: dict[Milestone, Phrase] = {
+    Milestone.SYSTEMIC_RISK_NOTIFIED: Phrase("the notification of systemic risk"),
+    Milestone.PLACED_ON_MARKET: Phrase("the placing of the model on the market"),
+    Milestone.FRAMEWORK_CONFIRMED: Phrase("the confirmation of the framework or its update"),
+    Milestone.MODEL_REPORT_CONFIRMED: Phrase("the confirmation of the updated Model Report"),
+    Milestone.REFERENCE_STATUS_LOST: Phrase("the loss of the reference model's status"),
+    Milestone.PUBLICATION_SUBMITTED: Phrase("the researcher's request to publish"),
+    Milestone.DOWNSTREAM_REQUEST_RECEIVED: Phrase("the downstream provider's request"),
+    Milestone.EVALUATORS_GIVEN_ACCESS: Phrase("the day the evaluators were given access"),
+    Milestone.EVALUATOR_CALL_OPENED: Phrase("the opening of the call for external evaluators"),
+    Milestone.SUMMARY_PERIOD_BEGAN: Phrase("the start of the period to be summarised"),
+    Milestone.DISCLOSURE_FILED: Phrase("the last disclosure statement"),
+    Milestone.AUDIT_COMPLETED: Phrase("the last independent audit"),
+    Milestone.INCIDENT_FILE_CLOSED: Phrase(
+        "the later of the date of the incident and that of its documentation"
+    ),
+    Milestone.AUTHORITY_REQUEST_RECEIVED: Phrase("the receipt of the authority's request"),
+    Milestone.AUTHORITY_PERIOD_ENDS: Phrase("the end of the period that the authority set"),
+    Milestone.CORRECTIVE_ORDER_RECEIVED: Phrase("the receipt of the order to correct"),
+    Milestone.HORIZON_REVIEWED: Phrase("the last review of the regulatory horizon"),
+}
+"""The milestones in words."""
+
+
+class Number(StrEnum):
+    """A figure from which a predicate can follow; one that nobody stated is not known."""
+
+    TRAINING_FLOP = "training_flop"
+    ANNUAL_REVENUE_USD = "annual_revenue_usd"
+
+
+NUMBERS: dict[Number, Phrase] = {
+    Number.TRAINING_FLOP: Phrase("the training compute of the model, in operations"),
+    Number.ANNUAL_REVENUE_USD: Phrase("the annual gross revenue with affiliates, in US dollars"),
+}
+"""The figures in words, with their units."""
+
+
 class Predicate(NamedTuple):
     """A yes-or-no fact about the organisation, the model, the system or the incident."""
 
@@ -206,6 +266,16 @@ PREDICATES: dict[str, Predicate] = {
     "frontier_developer": Predicate(
         Phrase("The organisation trained a frontier model (more than 10^26 operations)."),
         Phrase("The organisation trained no frontier model (more than 10^26 operations)."),
+    ),
+    "large_frontier_developer": Predicate(
+        Phrase(
+            "The organisation is a large frontier developer (more than 500 million US dollars of"
+            " annual revenue with its affiliates)."
+        ),
+        Phrase(
+            "The organisation is no large frontier developer (more than 500 million US dollars of"
+            " annual revenue with its affiliates)."
+        ),
     ),
     "critical_safety_incident": Predicate(
         Phrase("The incident is a critical safety incident of a frontier model."),
@@ -293,6 +363,7 @@ OF_ORGANISATION = frozenset(
         "gpai_systemic_risk_provider",
         "code_signatory",
         "frontier_developer",
+        "large_frontier_developer",
         "ca_nexus",
         "il_nexus",
         "ny_nexus",

@@ -60,7 +60,8 @@ class Classification(Public):
     """A person's finding of facts. A correction is a new number; the earliest awareness counts.
 
     `facts` is what `compliance.regimes.facts.Facts.from_json` reads; `details` holds, in words,
-    what reports ask for besides (who is affected, which data, whether it was meant). The reasons in
+    what reports ask for besides (who is affected, which data, whether it was meant). `oecd` holds what
+    was said to the criteria of the OECD's common reporting framework, by criterion. The reasons in
     `outcome` are phrases as they are kept.
     """
 
@@ -72,6 +73,7 @@ class Classification(Public):
     limbs = models.JSONField(default=list)
     facts = models.JSONField(default=dict)
     details = models.JSONField(default=dict)
+    oecd = models.JSONField(default=dict)
     reasons = models.TextField()
     outcome = models.JSONField(default=list)
     by = models.ForeignKey("compliance.User", models.PROTECT, related_name="+")

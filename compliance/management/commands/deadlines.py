@@ -12,11 +12,11 @@ from typing_extensions import override
 
 from compliance import clock
 from compliance.regimes import load
-from compliance.regimes.engine import evaluate
+from compliance.regimes.engine import evaluate, version_for
 from compliance.regimes.facts import Facts, FactsError, instant
 from compliance.regimes.load import UnknownRegime
 from compliance.regimes.outcome import RegimeOutcome, StageOutcome, zulu
-from compliance.regimes.reading import RegimeError
+from compliance.regimes.table import RegimeError
 
 _LARGEST_BYTES = 1_000_000
 _WRONG_INPUT = 2
@@ -53,10 +53,15 @@ class Command(BaseCommand):
 
 
 def _outcome(name: str, source: str, at: str | None) -> RegimeOutcome:
-    """Evaluate as asked; a regime asked for by name has its open scope questions assumed."""
+    """Evaluate as asked; a regime asked for by name has its open scope questions assumed.
+
+    A key alone means the version in force at the instant that starts the clock; every version,
+    proposals among them, is reached as "key@version".
+    """
     facts = Facts.from_json(_read(source))
     moment = clock.now() if at is None else instant("at", at)
-    return evaluate(load.get(name), facts, moment, assume_scope=True)
+    regime = load.get(name) if "@" in name else version_for(name, facts, moment)
+    return evaluate(regime, facts, moment, assume_scope=True)
 
 
 def _read(source: str) -> str:

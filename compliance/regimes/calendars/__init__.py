@@ -22,6 +22,7 @@ WEEKENDS_ONLY = "WEEKENDS-ONLY"
 _NAME = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
 _SATURDAY = 5
 _LOOKAHEAD_DAYS = 60
+_ALWAYS = (1, 9999)
 
 
 class CalendarError(ValueError):
@@ -38,6 +39,8 @@ class Calendar:
     added: frozenset[date]
     removed: frozenset[date]
     evidence: str
+    years: tuple[int, int]
+    """The first and the last year for which its days are known."""
 
     @property
     def reference(self) -> str:
@@ -56,20 +59,42 @@ class Calendar:
             return False
         return day in _library_days(self.base, day.year)
 
+    def gaps(self, first: date, last: date) -> tuple[int, ...]:
+        """The years between two dates for which nobody entered this authority's days.
+
+        There it answers by its base alone, or by weekends where it has none: whoever counts with
+        it has to say so.
+        """
+        known = range(self.years[0], self.years[1] + 1)
+        return tuple(year for year in range(first.year, last.year + 1) if year not in known)
+
+    @property
+    def fallback(self) -> str:
+        """The calendar that answers for a year this one does not cover."""
+        return WEEKENDS_ONLY if self.base in {None, self.name} else str(self.base)
+
     def working_from(self, day: date) -> date:
         """The day itself when it is a working day, otherwise the next one."""
         return self.nth_working_after(day - timedelta(days=1), 1)
 
     def nth_working_after(self, day: date, n: int) -> date:
         """The n-th working day after a date, the date itself not counted."""
-        found = 0
-        for step in range(1, _LOOKAHEAD_DAYS + 2 * n):
-            candidate = day + timedelta(days=step)
+        return self._nth_working(day, n, timedelta(days=1))
+
+    def nth_working_before(self, day: date, n: int) -> date:
+        """The n-th working day before a date, the date itself not counted."""
+        return self._nth_working(day, n, timedelta(days=-1))
+
+    def _nth_working(self, day: date, n: int, step: timedelta) -> date:
+        """Walk in one direction until n working days were met."""
+        candidate, found = day, 0
+        for _ in range(1, _LOOKAHEAD_DAYS + 2 * n):
+            candidate += step
             found += self.is_working(candidate)
             if found == n:
                 return candidate
         raise CalendarError(
-            f"calendar {self.reference}: expected {n} working days soon after {day}, found {found};"
+            f"calendar {self.reference}: expected {n} working days near {day}, found {found};"
             " correct its holiday data"
         )
 
@@ -82,7 +107,7 @@ def calendar(name: str) -> Calendar:
         CalendarError: Nobody knows a calendar of that name.
     """
     if name == WEEKENDS_ONLY:
-        return Calendar(WEEKENDS_ONLY, "1", None, frozenset(), frozenset(), "P")
+        return Calendar(WEEKENDS_ONLY, "1", None, frozenset(), frozenset(), "P", _ALWAYS)
     if name in own_names():
         return _own(name)
     if not _NAME.fullmatch(name) or not _library_knows(name):
@@ -90,7 +115,8 @@ def calendar(name: str) -> Calendar:
             f"unknown calendar {name!r}: expected an ISO country such as 'DE', a subdivision such"
             f" as 'US-CA', or one of {', '.join(own_names())}"
         )
-    return Calendar(name, f"holidays-{library_version}", name, frozenset(), frozenset(), "S")
+    version, years = f"holidays-{library_version}", _library_years(name)
+    return Calendar(name, version, name, frozenset(), frozenset(), "S", years)
 
 
 @functools.cache
@@ -113,6 +139,7 @@ def _own(name: str) -> Calendar:
             added=_dates(raw["closed"]),
             removed=_dates(raw.get("open", ())),
             evidence=raw["evidence"],
+            years=(int(raw["first_year"]), int(raw["last_year"])),
         )
     except KeyError as missing:
         raise CalendarError(f"{name}.toml: expected the field {missing}, it is absent") from None
@@ -132,6 +159,13 @@ def _library_knows(name: str) -> bool:
     country, _, subdivision = name.partition("-")
     known = holidays.list_supported_countries()
     return country in known and (not subdivision or subdivision in known[country])
+
+
+def _library_years(name: str) -> tuple[int, int]:
+    """The years for which the library knows this country."""
+    country, _, subdivision = name.partition("-")
+    known = holidays.country_holidays(country, subdiv=subdivision or None)
+    return known.start_year, known.end_year
 
 
 @functools.lru_cache(maxsize=512)

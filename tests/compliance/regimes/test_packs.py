@@ -16,7 +16,7 @@ from compliance.regimes.questions import (
     LIMB_QUESTIONS,
     PREDICATE_QUESTIONS,
 )
-from compliance.regimes.reading import RegimeError
+from compliance.regimes.table import RegimeError
 from compliance.regimes.schema import Evidence, Regime
 from compliance.regimes.vocabulary import PREDICATES, Instant, Limb
 
