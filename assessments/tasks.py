@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from assessments.services import shard, sweep
+from assessments.services import shard, sweep, waiver
 
 
 @shared_task(name="assessments.sweep_gates", ignore_result=True)
@@ -17,3 +17,9 @@ def sweep_gates() -> None:
 def follow_scans() -> None:
     """Fail scans of which the keeper gave up a shard."""
     shard.fail_with_given_up()
+
+
+@shared_task(name="assessments.watch_waivers", ignore_result=True)
+def watch_waivers() -> None:
+    """Take the expiry of waivers into the calendar of duties."""
+    waiver.watch_expiry()

@@ -181,8 +181,9 @@ def read_all(job: ScanJob, report: Report) -> Read:
     counted = Counted(np.zeros(sae.d_sae), 0)
     reader = Reader(instrument.loaded.model, instrument.point)
     n_done = 0
-    for lot in lots.cut([chat.ids for chat in chats], job.token_budget):
-        for place, stream in reader.read(ids, lot):
+    cut = lots.cut([chat.ids for chat in chats], job.token_budget)
+    for _, streams in reader.read(ids, cut):
+        for place, stream in streams:
             chat = chats[place]
             scored = ~watching.set_apart(chat.content, chat.start, special)
             content = stream[chat.start : chat.end][torch.from_numpy(scored).to(stream.device)]

@@ -268,9 +268,10 @@ class ScanJob(Plain):
     seed: int = 0
     dtype: str = "float32"
     device: str = "cpu"
-    token_budget: int = 512
+    token_budget: int = 256
     """How many tokens, padding included, go through the model at once. On a processor few are
-    quickest, for what stands between two products stays in its cache; a GPU wants thousands."""
+    quickest: each core reads as many by itself, and what stands between two products stays in its
+    cache. A GPU wants thousands."""
     coverage_tokens: int = 2048
     """How much held-out text the coverage is measured on; 0 leaves the coverage out."""
     n_permutations: int = 9999

@@ -32,7 +32,7 @@ class Lot(Plain):
     n_prefix: int
     """Tokens that all of them begin with, read once; 0 for none."""
     n_tokens: int
-    """What is computed, padding included."""
+    """What is computed, padding included, the shared prefix not: it is read once for many lots."""
 
 
 def padded(length: int) -> int:
@@ -47,7 +47,7 @@ def cut(
 
     Args:
         sequences: token ids.
-        budget: tokens in a lot, padding included; a longer sequence has a lot of its own.
+        budget: tokens in a lot, padding included, behind the shared prefix; a longer sequence has a lot of its own.
         prefixes: how many tokens of each may be shared with others that begin alike; empty: none.
     """
     sharing: dict[tuple[int, ...], list[int]] = defaultdict(list)
@@ -77,10 +77,10 @@ def pack(
     width = 0
     for place in order:
         wider = padded(len(sequences[place]) - n_prefix)
-        if chosen and n_prefix + wider * (len(chosen) + 1) > budget:
-            yield Lot(tuple(chosen), n_prefix, n_prefix + width * len(chosen))
+        if chosen and wider * (len(chosen) + 1) > budget:
+            yield Lot(tuple(chosen), n_prefix, width * len(chosen))
             chosen = []
         chosen.append(place)
         width = wider
     if chosen:
-        yield Lot(tuple(chosen), n_prefix, n_prefix + width * len(chosen))
+        yield Lot(tuple(chosen), n_prefix, width * len(chosen))

@@ -259,13 +259,12 @@ class PromptWork:
         band = self.band() if self.is_screened else None
         reading = time.monotonic()
         n_done = 0
-        for lot in chosen:
-            for place, activations in self.read_lot(lot, band):
-                self.take_in(place, activations)
-                n_done += len(self.ids[place])
-                speed = n_done / max(time.monotonic() - reading, 1e-9)
-                done = Progress(Stage.READING, len(self.rows), len(self.chats), speed)
-                tell(self.report, done)
+        for place, activations in self.read(chosen, band):
+            self.take_in(place, activations)
+            n_done += len(self.ids[place])
+            speed = n_done / max(time.monotonic() - reading, 1e-9)
+            done = Progress(Stage.READING, len(self.rows), len(self.chats), speed)
+            tell(self.report, done)
         made = worked(self.exact, self.began, n_done)
         return Part(
             self.shard.number,
@@ -294,35 +293,43 @@ class PromptWork:
         )
         return deviation, deviation <= MOST_PREFIX_DEVIATION[self.job.dtype]
 
-    def read_lot(self, lot: Lot, band: Floats | None) -> Iterator[tuple[int, Floats]]:
+    def read(self, chosen: Sequence[Lot], band: Floats | None) -> Iterator[tuple[int, Floats]]:
         """Each prompt's watched activations on its content: its place, and (T, M)."""
         if band is None:
-            yield from self.encoded(self.careful, self.exact, lot)
+            yield from self.encoded(self.careful, self.exact, chosen)
             return
         before: dict[int, Bools] = {}
-        for place, stream in self.reader.read(self.ids, lot):
-            content = self.content(place, lot, stream)
-            height = highest_pre(self.first, content)
-            if self.job.prompts[place].id in self.paired or (height > self.borders - band).any():
-                before[place] = height > self.borders
-            else:
-                yield place, self.activations(self.first, place, content)
-        if not before:
-            return
-        for place, activations in self.encoded(
-            self.careful, self.exact, Lot(tuple(before), lot.n_prefix, lot.n_tokens)
-        ):
+        again: list[Lot] = []
+        for lot, streams in self.reader.read(self.ids, chosen):
+            near: list[int] = []
+            for place, stream in streams:
+                content = self.content(place, lot, stream)
+                height = highest_pre(self.first, content)
+                if self.is_near(place, height, band):
+                    before[place] = height > self.borders
+                    near.append(place)
+                else:
+                    yield place, self.activations(self.first, place, content)
+            if near:
+                again.append(Lot(tuple(near), lot.n_prefix, lot.n_tokens))
+        for place, activations in self.encoded(self.careful, self.exact, again):
             self.n_rechecked += 1
             after = activations.max(axis=0) > self.thresholds
             self.n_flipped += int((before[place] != after).any())
             yield place, activations
 
+    def is_near(self, place: int, height: Floats, band: Floats) -> bool:
+        """Whether a prompt is read again: one of a pair, or near a border or past it."""
+        is_paired = self.job.prompts[place].id in self.paired
+        return is_paired or bool((height > self.borders - band).any())
+
     def encoded(
-        self, reader: Reader, instrument: Instrument, lot: Lot
+        self, reader: Reader, instrument: Instrument, chosen: Sequence[Lot]
     ) -> Iterator[tuple[int, Floats]]:
-        """A lot's streams through the watched columns."""
-        for place, stream in reader.read(self.ids, lot):
-            yield place, self.activations(instrument, place, self.content(place, lot, stream))
+        """Some lots' streams through the watched columns."""
+        for lot, streams in reader.read(self.ids, chosen):
+            for place, stream in streams:
+                yield place, self.activations(instrument, place, self.content(place, lot, stream))
 
     def content(self, place: int, lot: Lot, stream: Tensor) -> Tensor:
         """The scored part of a prompt's stream: (T, D)."""
@@ -355,9 +362,8 @@ class PromptWork:
         for place in range(0, len(self.job.prompts), n_alone_step(self.job)):
             chat = chat_tokens(self.tokenizer, self.job.prompts[place])
             coarse, exact = (
-                highest_pre(instrument, stream[chat.start : chat.end])
+                highest_pre(instrument, reader.alone(chat.ids)[chat.start : chat.end])
                 for reader, instrument in ((self.reader, self.first), (self.careful, self.exact))
-                for _, stream in reader.read({place: chat.ids}, Lot((place,), 0, 0))
             )
             differences.append(coarse - exact)
         spread = np.sqrt(np.mean(np.square(differences), axis=0))
@@ -434,7 +440,7 @@ class PromptWork:
         for place in range(0, len(self.job.prompts), n_alone_step(self.job)):
             if place not in peaks:
                 continue
-            ((_, activations),) = self.encoded(self.careful, self.exact, Lot((place,), 0, 0))
+            ((_, activations),) = self.encoded(self.careful, self.exact, [Lot((place,), 0, 0)])
             moved = np.abs(activations.max(axis=0) - peaks[place]) / self.thresholds
             worst = max(worst, float(moved.max()))
         return worst

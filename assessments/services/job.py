@@ -8,7 +8,7 @@ from assessments.services import sae
 
 N_CONTROLS = 8
 """Random latents of like density that are read beside each watched one."""
-TOKENS_AT_ONCE = {"cpu": 512}
+TOKENS_AT_ONCE = {"cpu": 256}
 """What goes through the model at once; elsewhere `TOKENS_ON_A_GPU`, halved where memory runs out."""
 TOKENS_ON_A_GPU = 16_384
 ALONE = frozenset({"standard", "jumprelu", "gated"})

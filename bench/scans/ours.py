@@ -19,7 +19,7 @@ from bench.scans import inputs
 
 BATCH = inputs.N_TEXTS * inputs.N_TOKENS
 BUDGET = ScanJob.token_budget
-"""Of tokens at once: the scanner's own choice on a processor, so the eight texts go in two lots."""
+"""Of tokens at once: the scanner's own choice on a processor, so the eight texts go in four lots."""
 
 
 def model(dtype: torch.dtype = torch.float32) -> Any:
@@ -31,7 +31,9 @@ def read(model: Any, sequences: list[list[int]]) -> list[torch.Tensor]:
     """Each sequence's stream at the read point: (T, D)."""
     reader = Reader(model, readpoints.parse(inputs.HOOK))
     ids = dict(enumerate(sequences))
-    found = [each for lot in lots.cut(sequences, BUDGET) for each in reader.read(ids, lot)]
+    found = [
+        each for _, streams in reader.read(ids, lots.cut(sequences, BUDGET)) for each in streams
+    ]
     return [stream for _, stream in sorted(found, key=lambda each: each[0])]
 
 

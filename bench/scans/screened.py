@@ -90,7 +90,7 @@ def unchecked() -> tuple[Callable[[], object], float]:
     work = PromptWork(asked, shard, lambda _: None)
 
     def once() -> list[object]:
-        return [each for lot in shard.lots for each in work.encoded(work.reader, work.first, lot)]
+        return list(work.encoded(work.reader, work.first, shard.lots))
 
     return once, sum(len(chat.ids) for chat in work.chats.values())
 
@@ -104,8 +104,7 @@ def scan(dtype: str) -> tuple[Callable[[], object], float]:
     latents = len(asked.watchlist)
 
     def once() -> dict[int, torch.Tensor]:
-        read = (each for lot in shard.lots for each in work.read_lot(lot, band))
-        return {place: torch.from_numpy(found) for place, found in read}
+        return {place: torch.from_numpy(found) for place, found in work.read(shard.lots, band)}
 
     decided = torch.zeros(N_PROMPTS, latents, dtype=torch.bool)
     for place, found in once().items():

@@ -13,7 +13,7 @@ import torch
 from assessments.scanner import activations, chat, formats, lots, prompts, readpoints, weights
 from assessments.scanner.reading import Reader
 from bench.frame import ROOT, serve
-from bench.scans import inputs
+from bench.scans import inputs, ours
 
 N_PROMPTS = 32
 TOKEN_BUDGET = 2048
@@ -35,8 +35,8 @@ def watched() -> tuple[Callable[[], object], float]:
     reader, ids = Reader(loaded.model, point), dict(enumerate(asked))
 
     def once() -> None:
-        for lot in lots.cut(asked, TOKEN_BUDGET):
-            for _, stream in reader.read(ids, lot):
+        for _, streams in reader.read(ids, lots.cut(asked, ours.BUDGET)):
+            for _, stream in streams:
                 columns.encode(stream)
 
     return once, sum(map(len, asked))

@@ -15,7 +15,7 @@ from assessments.scanner.calibration import measured
 from assessments.scanner.contract import Cancelled, ScanFailed
 from assessments.scanner.lots import Lot
 from assessments.scanner.merging import merge
-from assessments.scanner.reading import Reader, is_out_of_memory, prefix_deviation
+from assessments.scanner.reading import Reader, is_out_of_memory, n_lanes, prefix_deviation
 from assessments.scanner.run import run
 from assessments.scanner.shards import Kind, Part, Shard, split
 from assessments.scanner.weights import load_model
@@ -129,7 +129,8 @@ def some_sequences():
 
 
 def streams(reader, sequences, lot):
-    return dict(reader.read(dict(enumerate(sequences)), lot))
+    ((_, found),) = reader.read(dict(enumerate(sequences)), [lot])
+    return dict(found)
 
 
 def test_reading_equals_the_plain_way(model):
@@ -156,6 +157,53 @@ def test_a_prefix_that_changes_the_stream_is_not_kept(job, result, monkeypatch):
     assert {each.hit.latent for each in found.findings} == {
         each.hit.latent for each in result.findings
     }
+
+
+def cores(monkeypatch, n):
+    monkeypatch.setattr("assessments.scanner.reading.n_lanes", lambda _: n)
+
+
+def test_any_number_of_cores_reads_the_very_same(model, monkeypatch):
+    sequences = some_sequences() * 8
+    chosen = [Lot((at, at + 1), 24 * (at % 4 == 0), 0) for at in range(0, 32, 2)]
+    found = []
+    for n in (2, 3, 2):
+        cores(monkeypatch, n)
+        read = Reader(model, POINT).read(dict(enumerate(sequences)), chosen)
+        found.append([each for _, streams in read for each in streams])
+    for other in found[1:]:
+        assert [place for place, _ in other] == list(range(32))
+        assert all(torch.equal(a, b) for (_, a), (_, b) in zip(found[0], other, strict=True))
+
+
+def test_two_readers_of_one_model_catch_their_own(model, monkeypatch):
+    cores(monkeypatch, 2)
+    sequences = some_sequences()
+    ids, lots_ = dict(enumerate(sequences)), [Lot((at,), 0, 0) for at in range(4)]
+    late = Reader(model, readpoints.parse("blocks.2.hook_resid_post"))
+    wanted = {at: late.alone(each) for at, each in ids.items()}
+    for (_, early), (_, behind) in zip(
+        Reader(model, POINT).read(ids, lots_), late.read(ids, lots_), strict=True
+    ):
+        ((place, stream),) = behind
+        assert torch.allclose(stream, wanted[place], atol=1e-6)
+        assert not torch.allclose(stream, early[0][1], atol=1e-3)
+
+
+def test_a_reader_that_stops_early_leaves_nothing_behind(model, monkeypatch):
+    cores(monkeypatch, 2)
+    reader = Reader(model, POINT)
+    read = reader.read(dict(enumerate(some_sequences())), [Lot((at,), 0, 0) for at in range(4)])
+    next(read)
+    read.close()
+    assert not any(module._forward_hooks for module in model.modules())
+    assert not any(module._forward_pre_hooks for module in model.modules())
+
+
+def test_a_model_that_changes_as_it_reads_is_read_one_lot_at_a_time(model, monkeypatch):
+    assert n_lanes(model) == torch.get_num_threads()
+    monkeypatch.setattr(model.config, "rope_parameters", {"rope_type": "dynamic", "factor": 2.0})
+    assert n_lanes(model) == 1
 
 
 def test_when_memory_runs_out_the_lot_is_halved(model, monkeypatch):

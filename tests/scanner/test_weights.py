@@ -155,7 +155,7 @@ def test_every_family_is_loaded_whole_and_cut_off(tmp_path, family):
             whole.model(input_ids=torch.tensor([ids])).logits, expected, atol=1e-5
         )
     streams = [
-        dict(Reader(each, after(1)).read({0: ids}, Lot((0,), n_prefix, 0)))[0]
+        next(Reader(each, after(1)).read({0: ids}, [Lot((0,), n_prefix, 0)]))[1][0][1]
         for each, n_prefix in ((model, 0), (short.model, 0), (short.model, 16))
     ]
     assert torch.allclose(streams[1], streams[0], atol=1e-5)
