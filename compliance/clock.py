@@ -26,6 +26,14 @@ def now() -> datetime:
     return _held[-1].at if _held else datetime.now(UTC)
 
 
+def host() -> datetime:
+    """What this machine's own clock says, in UTC, whether or not time is held.
+
+    For comparing clocks alone; whatever asks for the time asks `now`.
+    """
+    return datetime.now(UTC)
+
+
 @contextmanager
 def held(at: datetime) -> Iterator[HeldClock]:
     """Stop the clock at an instant until the block ends; blocks may nest."""

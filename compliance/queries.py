@@ -56,6 +56,11 @@ def _visible(actor: Actor, permission: P) -> QuerySet[Subject]:
     return visible
 
 
+def visible_reports(actor: Actor) -> QuerySet[Subject]:
+    """Subjects whose clocks and reports the actor may read."""
+    return _visible(actor, P.REPORT_READ)
+
+
 def entities_for(actor: Actor) -> QuerySet[LegalEntity]:
     """Legal entities."""
     return LegalEntity.objects.filter(subject__in=_visible(actor, P.INVENTORY_READ))
@@ -194,15 +199,6 @@ def clocks_for(actor: Actor) -> QuerySet[ClockInstance]:
 def clock_history_for(actor: Actor) -> QuerySet[ClockInstance]:
     """All clocks, the replaced ones too."""
     return ClockInstance.objects.filter(subject__in=_visible(actor, P.REPORT_READ))
-
-
-def deadlines_due() -> QuerySet[ClockInstance]:
-    """Running or overdue clocks with a target, soonest first: what the second floor rings for."""
-    return ClockInstance.objects.filter(
-        replaced_by=None,
-        state__in=["running", "overdue", "overdue_immediate"],
-        target_due__isnull=False,
-    ).order_by("target_due")
 
 
 def duties_for(actor: Actor) -> QuerySet[StandingDuty]:
@@ -355,7 +351,15 @@ def history(thing: Any, actor: Actor) -> list[Line]:
 
 
 def _may_look(actor: Actor, subject: Subject) -> bool:
-    reading = (P.INVENTORY_READ, P.INCIDENT_READ, P.REPORT_READ, P.CAMPAIGN_READ, P.AUDIT_READ)
+    reading = (
+        P.INVENTORY_READ,
+        P.INCIDENT_READ,
+        P.REPORT_READ,
+        P.CAMPAIGN_READ,
+        P.AUDIT_READ,
+        P.AUTHORITY_READ,
+        P.DUTY_READ,
+    )
     return any(actor.may(permission, subject) for permission in reading)
 
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from compliance.services import audit_export, deadline, notice, printing, submission
+from compliance.services import (
+    audit_export,
+    authority_request,
+    deadline,
+    duty_watch,
+    notice,
+    printing,
+    release_watch,
+    submission,
+    timekeeping,
+)
 
 
 @shared_task(name="compliance.send_notice")
@@ -17,6 +27,12 @@ def send_notice(pk: int) -> None:
 def send_filing(pk: int) -> None:
     """Send one filing to its recipient."""
     submission.send(pk)
+
+
+@shared_task(name="compliance.reconcile_filings")
+def reconcile_filings() -> None:
+    """Ask recipients about filings whose outcome or receipt is open."""
+    submission.reconcile_due()
 
 
 @shared_task(name="compliance.render_document")
@@ -34,5 +50,26 @@ def export_audit(pk: int) -> None:
 @shared_task(name="compliance.recompute_clocks")
 def recompute_clocks() -> None:
     """Turn running clocks that ran out into overdue ones; once a day, see what came into force."""
-    deadline.tick(by=deadline.TIMEKEEPER)
-    deadline.recount_waiting(by=deadline.TIMEKEEPER)
+    at = timekeeping.moment()
+    deadline.tick(at, by=deadline.TIMEKEEPER)
+    deadline.recount_waiting(at, by=deadline.TIMEKEEPER)
+
+
+@shared_task(name="compliance.sweep_calendar")
+def sweep_calendar() -> None:
+    """Tell people of duties and requests of authorities that fall due."""
+    at = timekeeping.moment()
+    duty_watch.sweep(at)
+    authority_request.sweep(at)
+
+
+@shared_task(name="compliance.watch_expiry")
+def watch_expiry() -> None:
+    """Take the ends of retention and the expiry of evidence into the calendar."""
+    duty_watch.watch()
+
+
+@shared_task(name="compliance.sweep_releases")
+def sweep_releases() -> None:
+    """Where nobody approves in time: deputies, the incomplete report, a standing authorisation."""
+    release_watch.sweep(timekeeping.moment())

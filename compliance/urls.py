@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from compliance import urls_papers
+from compliance import urls_calendar, urls_filing, urls_papers
 from compliance.views import (
     approvals,
     deployments,
@@ -70,7 +70,9 @@ urlpatterns = [
     path("settings/tokens/new/", people.new_token, name="new_token"),
     path(_TOKEN, people.token, name="token"),
     path(f"{_TOKEN}revoke", people.revoke, name="revoke_token"),
+    *urls_calendar.urlpatterns,
     *urls_papers.urlpatterns,
+    *urls_filing.urlpatterns,
 ]
 
 # What the roof resolves: /r/<kind>/<uuid>.
@@ -85,5 +87,7 @@ OBJECT_PAGES = {
     "system": "compliance:system",
     "token": "compliance:token",
     "version": "compliance:version",
+    **urls_calendar.OBJECT_PAGES,
     **urls_papers.OBJECT_PAGES,
+    **urls_filing.OBJECT_PAGES,
 }

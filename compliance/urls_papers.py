@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from django.urls import path
 
-from compliance.views import documents, duties, prove, reports
+from compliance.views import documents, duties, prove, regimes, report_terms, reports
 
 urlpatterns = [
     path("duties/", duties.board, name="duties"),
     path("duties/clocks/<uuid:uuid>/", duties.clock, name="clock"),
-    path("duties/regimes/", duties.regimes, name="regimes"),
-    path("duties/regimes/<slug:key>/", duties.regime, name="regime"),
+    path("duties/clocks/<uuid:uuid>/assign", duties.assign, name="assign_clock"),
+    path("duties/regimes/", regimes.regimes, name="regimes"),
+    path("duties/regimes/<slug:key>/", regimes.regime, name="regime"),
+    path("duties/regimes/<slug:key>/<str:version>/", regimes.regime, name="regime_version"),
     path("duties/reports/", reports.report_list, name="reports"),
     path("duties/reports/<uuid:uuid>/", reports.report, name="report"),
     path("duties/reports/<uuid:uuid>/edit/", reports.edit, name="edit_report"),
@@ -21,10 +23,19 @@ urlpatterns = [
     path("duties/reports/<uuid:uuid>/close/", reports.close, name="close_report"),
     path("duties/reports/<uuid:uuid>/supersede/", reports.supersede, name="supersede_report"),
     path("duties/reports/<uuid:uuid>/file/", reports.file, name="file_report"),
+    path("duties/reports/<uuid:uuid>/kind/", report_terms.declare, name="declare_report"),
+    path("duties/reports/<uuid:uuid>/follow/", report_terms.follow, name="follow_report"),
+    path(
+        "duties/reports/<uuid:uuid>/translations/<slug:language>/",
+        report_terms.translate,
+        name="translate_report",
+    ),
+    path(
+        "duties/reports/<uuid:uuid>/translations/<slug:language>/approve/",
+        report_terms.approve_translation,
+        name="approve_translation",
+    ),
     path("duties/reports/<uuid:uuid>/<slug:tab>/", reports.report, name="report_tab"),
-    path("duties/filings/<uuid:uuid>/", reports.filing, name="filing"),
-    path("duties/filings/<uuid:uuid>/resend/", reports.resend, name="resend_filing"),
-    path("duties/filings/<uuid:uuid>/receipt/", reports.receipt, name="filing_receipt"),
     path("prove/", prove.prove, name="prove"),
     path("prove/record/", prove.record, name="record"),
     path("prove/checkpoint", prove.checkpoint, name="checkpoint"),
@@ -43,6 +54,5 @@ OBJECT_PAGES: dict[str, str] = {
     "clock": "compliance:clock",
     "document": "compliance:document",
     "export": "compliance:export",
-    "filing": "compliance:filing",
     "report": "compliance:report",
 }

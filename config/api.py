@@ -17,7 +17,7 @@ from compliance.api import router as compliance
 from compliance.machines import TransitionRefused
 from compliance.permissions import NotAllowed
 from compliance.services import account
-from compliance.views.idempotency import KeyMissing, KeyReused
+from compliance.views.idempotency import InFlight, KeyMissing, KeyReused
 from incidents.api import router as incidents
 
 
@@ -88,6 +88,14 @@ def refused(_: HttpRequest, error: Exception) -> HttpResponse:
 def reused(_: HttpRequest, error: Exception) -> HttpResponse:
     """422: the same key for something else."""
     return problem(422, str(error))
+
+
+@api.exception_handler(InFlight)
+def in_flight(_: HttpRequest, error: InFlight) -> HttpResponse:
+    """409: the first call with this key has not ended; Retry-After says when to ask again."""
+    answer = problem(409, str(error))
+    answer["Retry-After"] = str(error.retry_after_seconds)
+    return answer
 
 
 @api.exception_handler(KeyMissing)

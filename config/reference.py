@@ -13,7 +13,8 @@ from compliance.audit.actions import ACTIONS
 from compliance.machines import Machine, Move
 from compliance.permissions import ROLES, TOKEN_SCOPES, Permission, Role
 from compliance.regimes import load
-from compliance.regimes.schema import Regime, Stage
+from compliance.regimes.schema import CalendarDuty, Regime, Stage
+from compliance.regimes.terms import PackKind
 from incidents import states as incident_states
 
 MACHINES: tuple[Machine, ...] = (
@@ -122,10 +123,7 @@ def _regime(pack: Regime) -> str:
     basis = "; ".join(
         f"{each.instrument}, {each.article} ({each.evidence.value})" for each in pack.legal_basis
     )
-    table = _table(
-        ("Stage", "For", "Counts from", "Period", "Article"),
-        (row for stage in pack.stages for row in _rules(stage)),
-    )
+    table = _duties(pack) if pack.kind is PackKind.STANDING else _stages(pack)
     counsel = "".join(f"- {each}\n" for each in pack.requires_counsel)
     asked = f"\nFor counsel:\n\n{counsel}" if counsel else ""
     return (
@@ -134,10 +132,34 @@ def _regime(pack: Regime) -> str:
     )
 
 
+def _stages(pack: Regime) -> str:
+    return _table(
+        ("Stage", "For", "Counts from", "Period", "Article"),
+        (row for stage in pack.stages for row in _rules(stage)),
+    )
+
+
+def _duties(pack: Regime) -> str:
+    return _table(
+        ("Duty", "Owner", "Counts from", "Period", "Again", "Article"),
+        (row for duty in pack.calendar_duties for row in _dated(duty)),
+    )
+
+
+def _dated(duty: CalendarDuty) -> Iterator[tuple[object, ...]]:
+    owner, again = duty.owner.replace("_", " "), f"every {duty.every}" if duty.every else ""
+    for rule in duty.rules:
+        period = f"{rule.period} {rule.direction}" if rule.period else "on the day"
+        yield duty.title, owner, f"`{rule.anchor or rule.on}`", period, again, rule.cite
+
+
 def _rules(stage: Stage) -> Iterator[tuple[object, ...]]:
     for rule in stage.rules:
         period = rule.period if rule.period is not None else (stage.soft_duty or rule.kind.value)
-        yield stage.title, ", ".join(rule.limbs) or "all", f"`{rule.anchor}`", period, rule.cite
+        anchor = f"`{rule.anchor}`"
+        if rule.anchor.submission_of is not None:
+            anchor += f" ({rule.anchor.of_several})"
+        yield stage.title, ", ".join(rule.limbs) or "all", anchor, period, rule.cite
 
 
 def _table(heads: tuple[str, ...], rows: Iterator[tuple[object, ...]]) -> str:

@@ -287,7 +287,13 @@ STRATA_SCHEDULE = [
     ("assessments.sweep_gates", "default", 60),
     ("assessments.follow_scans", "default", 15),
     ("compliance.recompute_clocks", "default", 60),
-    ("incidents.ring_deadlines", "default", 60),
+    ("compliance.reconcile_filings", "documents", 15),
+    ("compliance.sweep_calendar", "default", 60),
+    ("compliance.sweep_releases", "default", 60),
+    ("compliance.watch_expiry", "default", 3600),
+    ("assessments.watch_waivers", "default", 3600),
+    ("incidents.ring_deadlines", "default", 15),
+    ("incidents.ring_filings", "default", 30),
     ("incidents.escalate_due", "default", 15),
     ("incidents.watch_silence", "default", 60),
     ("incidents.watch_serving", "default", 30),
@@ -326,7 +332,8 @@ EMAIL_TIMEOUT = 15
 DEFAULT_FROM_EMAIL = env_str("DEFAULT_FROM_EMAIL", "strata@localhost")
 # Hosts (host:port) that outgoing calls may reach; loopback is refused unless it stands here.
 STRATA_EGRESS = env_list("STRATA_EGRESS")
-# Ways to reach recipients: JSON, name -> {"label", "way": http|manual, "config": {…}}.
+# Ways to reach recipients: JSON, name -> {"label", "way": http|sftp|email|manual, "config": {…}},
+# with "regimes" and "authorities" where a way is for some reports alone.
 STRATA_FILING_WAYS = Path(env_str("STRATA_FILING_WAYS", str(VAR / "filing_ways.json")))
 
 LOGGING = {

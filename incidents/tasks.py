@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from incidents.services import event, paging, review, rollback, serving, warning
+from incidents.services import event, filing_alarm, paging, review, rollback, serving, warning
 
 
 @shared_task(name="incidents.judge_batch", ignore_result=True)
@@ -29,6 +29,12 @@ def escalate_due() -> None:
 def ring_deadlines() -> None:
     """Warn of deadlines that come near."""
     warning.ring()
+
+
+@shared_task(name="incidents.ring_filings", ignore_result=True)
+def ring_filings() -> None:
+    """Call people for filings that do not get through by themselves."""
+    filing_alarm.ring()
 
 
 @shared_task(name="incidents.watch_silence", ignore_result=True)

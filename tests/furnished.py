@@ -24,9 +24,12 @@ from compliance.permissions import Role
 from compliance.services import (
     account,
     audit_export,
+    authority_request,
     document,
     dossier,
+    duty,
     registry,
+    release,
     report,
     submission,
 )
@@ -80,6 +83,7 @@ def furnish(*, ada: User, bo: User, rae: User, cy: User) -> Furnished:
     _response(made, who, deployment, good, bad)
     _papers(made, who, good)
     _review(made, who)
+    _calendar(made, who, rae=rae, ada=ada)
     sequencer.sequence()
     made.put(audit_export.request(by=who.cy), "export")
     return made
@@ -205,3 +209,34 @@ def _review(made: Furnished, who: People) -> None:
     begun = made.put(review.start(old, by=who.bo), "review")
     review.write(begun, summary="A tool too many.", causes="Nobody looked.", by=who.bo)
     made.put(review.add_rule(begun, title="Watch mail", source=RULE, by=who.bo), "lesson")
+
+
+def _calendar(made: Furnished, who: People, *, rae: User, ada: User) -> None:
+    """A duty with its date, what an authority asks, and an authorisation that waits."""
+    charge = duty.Charge(owner=rae, deputy=ada)
+    standing = made.put(
+        duty.set_own(
+            "Restore a backup <script>alert(1)</script>",
+            rule={"how": "every", "first": "2027-01-31", "amount": 1, "unit": "month"},
+            zone="Europe/Berlin", charge=charge, by=who.rae,
+        ),
+        "duty",
+    )  # fmt: skip
+    made.put(standing.occurrences.latest("pk"), "occurrence")
+    letter = authority_request.Letter(
+        title=f"Logs, please {HOSTILE}", authority=f"Authority {HOSTILE}", reference="7/26",
+        received_at=now() - timedelta(days=1), due_at=now() + timedelta(days=9),
+    )  # fmt: skip
+    asked = made.put(
+        authority_request.take_in(letter, questions=(HOSTILE,), owner=rae, by=who.rae),
+        "authority_request",
+    )
+    made.put(asked.questions.latest("pk"), "authority_question")
+    scope = release.Scope(("report",), ("initial",), (release.NO_AUTHORITY,))
+    made.put(
+        release.ask(
+            "house-72h", scope=scope, reasons=HOSTILE, expires_at=now() + timedelta(days=30),
+            by=who.rae,
+        ),
+        "release",
+    )  # fmt: skip

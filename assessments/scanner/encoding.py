@@ -12,6 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+
 from assessments.scanner.contract import ScanFailed
 from assessments.scanner.instrument import held_if_small
 from assessments.scanner.sae import Architecture
@@ -99,7 +101,7 @@ def rows_at_once(sae: SparseAutoencoder, n_rows: int) -> int:
 def encoder(sae: SparseAutoencoder, latents: Sequence[int] | None) -> Callable[[Tensor], Tensor]:
     """What turns rows into latents; weights are in memory where they are small enough."""
     if latents is None:
-        return held_if_small(replace(sae, w_dec=None, b_dec=None), "cpu").encode
+        return held_if_small(replace(sae, w_dec=None, b_dec=None), torch.device("cpu")).encode
     return sae.columns(latents).encode
 
 

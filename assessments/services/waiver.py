@@ -21,10 +21,11 @@ from compliance.clock import now, stamp
 from compliance.machines import TransitionRefused
 from compliance.permissions import NotAllowed, Permission
 from compliance.phrase import said
-from compliance.services import approval
+from compliance.services import approval, duty, duty_watch
 
 PURPOSE = "waiver"
 KEEPER = system("keeper")
+WAIVER_KEY = "house:waiver"
 
 
 class WaiverError(ValueError):
@@ -146,6 +147,26 @@ def expire_due() -> int:
         advance(waiver, WAIVER, "expire", by=KEEPER, criterion=waiver.criterion)
         expired += 1
     return expired
+
+
+def watch_expiry() -> int:
+    """Keep the ends of granted waivers in the calendar of duties; how many there are."""
+    standing = Waiver.objects.filter(state="granted", expires_at__gt=now())
+    return duty_watch.follow_only(
+        WAIVER_KEY,
+        [
+            duty_watch.Expiry(
+                key=WAIVER_KEY,
+                about_kind=waiver.kind,
+                about_uuid=waiver.uuid,
+                place=waiver.subject,
+                due=waiver.expires_at,
+                title=str(duty.TITLES[WAIVER_KEY]),
+                owner=waiver.asked_by,
+            )
+            for waiver in standing.select_related("version__subject", "asked_by")
+        ],
+    )
 
 
 def _unmet_reason(decision: GateDecision, criterion: str) -> dict[str, Any]:

@@ -57,7 +57,7 @@ class Edition:
 
 
 def sheet(edition: Edition) -> Sheet:
-    """The edition as HTML with its charts apart, in the installation's language.
+    """The edition as HTML with its charts apart: a report in its own language, or the installation's.
 
     Raises:
         UnknownPaper: the kind has no template.
@@ -67,7 +67,7 @@ def sheet(edition: Edition) -> Sheet:
         raise UnknownPaper(f"{edition.what}: expected one of {', '.join(TEMPLATES)}")
     content = json.loads(canonical.dumps(dict(edition.content)))
     charts = [_numbered(block, number) for number, block in enumerate(charts_in(content))]
-    with translation.override(settings.LANGUAGE_CODE):
+    with translation.override(content.get("language") or settings.LANGUAGE_CODE):
         html = render_to_string(template, context(edition, content))
         words = str(TWIN)
     return Sheet(
@@ -84,7 +84,7 @@ def context(edition: Edition, content: Mapping[str, Any]) -> dict[str, Any]:
     """What a template of paper sees."""
     return {
         "kind": KINDS[edition.what],
-        "title": edition.title,
+        "title": content.get("title") or edition.title,
         "edition": edition.number,
         "sha256": edition.sha256,
         "made_at": stamp(edition.made_at),

@@ -53,7 +53,7 @@ def delay(
     """
     longest = cap(remaining)
     # Beyond 20 doublings every base is longer than any cap.
-    doubled = min(longest, base * 2 ** min(max(failures - 1, 0), 20))
+    doubled = min(longest, base * (1 << min(max(failures - 1, 0), 20)))
     jitter = timedelta(seconds=draw(0.0, doubled.total_seconds()))
     return _asked(asked_seconds, remaining) + jitter
 

@@ -122,7 +122,7 @@ def free_at(breaker: Breaker) -> datetime | None:
 
 
 def _open_for(openings: int, asked_seconds: float | None, limits: Limits) -> timedelta:
-    doubled = limits.first * 2 ** min(openings - 1, 20)
+    doubled = limits.first * (1 << min(openings - 1, 20))
     asked = timedelta(seconds=min(max(asked_seconds or 0.0, 0.0), limits.longest.total_seconds()))
     return min(limits.longest, max(doubled, asked))
 

@@ -52,7 +52,7 @@ def load(
     signer: Signer | None = None,
     secrets: Secrets = secrets.from_environment,
 ) -> FilingChannel:
-    """A channel of this kind; `docs/operations/filing.md` lists what each kind's `config` holds.
+    """A channel of this kind; `docs/filing.md` lists what each kind's `config` holds.
 
     With a `signer` every package and every body is signed by the installation's key.
 

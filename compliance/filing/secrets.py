@@ -52,7 +52,7 @@ def of(config: Mapping[str, Any], inline: str, secrets: Secrets) -> str:
     Raises:
         FilingError: both are given, or the name leads nowhere; permanent.
     """
-    held, named = str(config.get(inline, "")), str(config.get(REFERENCE, ""))
+    held, named = str(config.get(inline) or ""), str(config.get(REFERENCE) or "")
     if held and named:
         raise FilingError(f"expected {REFERENCE} or {inline}, not both", permanent=True)
     return secrets(named) if named else held

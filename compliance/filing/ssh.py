@@ -61,12 +61,17 @@ def load_private_key(path: Path, passphrase: str) -> PKey:
         ValueError: there is no such file, others may read it, or it cannot be opened.
     """
     try:
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise ValueError(f"{path} can be read by others than its owner; run chmod 600 on it")
-        return PKey.from_path(str(path), password=passphrase or None)
-    except PasswordRequiredException as error:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError as error:
+        raise ValueError(f"{path} holds no key that opens: {type(error).__name__}") from error
+    if mode & 0o077:
+        raise ValueError(f"{path} can be read by others than its owner; run chmod 600 on it")
+    try:
+        # As bytes: the library hands it on to one that takes nothing else.
+        return PKey.from_path(str(path), password=passphrase.encode() or None)
+    except (PasswordRequiredException, TypeError) as error:
         raise ValueError(f"{path} is sealed by a passphrase; name it by secret_ref") from error
-    except (OSError, SSHException, UnknownKeyType) as error:
+    except (OSError, ValueError, SSHException, UnknownKeyType) as error:
         raise ValueError(f"{path} holds no key that opens: {type(error).__name__}") from error
 
 

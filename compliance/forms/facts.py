@@ -26,7 +26,7 @@ QUESTIONS: Final = {str(each.id): each for each in (*PREDICATE_QUESTIONS, *REGIS
 YES_NO: Final = {"yes": True, "no": False, "unknown": None}
 _WRITTEN: Final = {meaning: word for word, meaning in YES_NO.items()}
 WORDS_FOR: Final = {"yes": _("yes"), "no": _("no"), "unknown": _("unknown")}
-FREE: Final = {"member_states", "calendar", "contact", "dpo", "training_flop"}
+FREE: Final = {"member_states", "calendar", "contact", "dpo", fact.COMPUTE, fact.REVENUE}
 
 
 class FactsForm(forms.Form):
@@ -103,9 +103,16 @@ class FactsForm(forms.Form):
 
     def clean_q_training_flop(self) -> str:
         """A number, in digits or with an exponent."""
-        number = str(self.cleaned_data["q_training_flop"]).strip()
+        return self._number("q_training_flop", _now("Expected a number such as 3e25."))
+
+    def clean_q_annual_revenue_usd(self) -> str:
+        """The same."""
+        return self._number("q_annual_revenue_usd", _now("Expected a number such as 750000000."))
+
+    def _number(self, name: str, complaint: str) -> str:
+        number = str(self.cleaned_data[name]).strip()
         if number and not fact.A_NUMBER.match(number):
-            raise forms.ValidationError(_now("Expected a number such as 3e25."))
+            raise forms.ValidationError(complaint)
         return number
 
     def clean(self) -> dict[str, Any]:

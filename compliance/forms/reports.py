@@ -23,11 +23,12 @@ STATUS_CHOICES = [
     (FieldStatus.UNKNOWN.value, _("not known, because …")),
     (FieldStatus.NOT_APPLICABLE.value, _("does not apply, because …")),
 ]
+PARTS = ("value", "status", "why", "plan")
 MOST_PROOF = 20 * 1024 * 1024
 
 
 class AnswersForm(forms.Form):
-    """Three inputs for each field that a regime asks for: answer, status and reason."""
+    """Four inputs for each field that a regime asks for: answer, status, reason and plan."""
 
     def __init__(
         self,
@@ -60,6 +61,13 @@ class AnswersForm(forms.Form):
         self.fields[f"{one.id}-why"] = forms.CharField(
             label=_("Reason"), required=False, max_length=2000, initial=answer.get("why", "")
         )
+        self.fields[f"{one.id}-plan"] = forms.CharField(
+            label=_("Plan, if not known"),
+            help_text=_("How it will be found out, and by when."),
+            required=False,
+            max_length=2000,
+            initial=answer.get("plan", ""),
+        )
 
     def clean(self) -> dict[str, Any]:
         """Whoever states that something is not known says why."""
@@ -77,7 +85,7 @@ class AnswersForm(forms.Form):
                 "asked": one,
                 "answer": self.answers.get(one.id, {}),
                 "at": parse_datetime(self.answers.get(one.id, {}).get("at", "")),
-                "inputs": [self[f"{one.id}-{part}"] for part in ("value", "status", "why")],
+                "inputs": [self[f"{one.id}-{part}"] for part in PARTS],
             }
             for one in self.asked
         ]
@@ -85,9 +93,7 @@ class AnswersForm(forms.Form):
     def said(self) -> dict[str, dict[str, str]]:
         """The answers as the report service takes them."""
         return {
-            one.id: {
-                part: self.cleaned_data[f"{one.id}-{part}"] for part in ("value", "status", "why")
-            }
+            one.id: {part: self.cleaned_data[f"{one.id}-{part}"] for part in PARTS}
             for one in self.asked
         }
 

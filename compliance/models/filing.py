@@ -28,7 +28,8 @@ class Filing(Public, LeasedWork):
     TASK = "compliance.send_filing"
     QUEUE = "documents"
     RUNNING = "sending"
-    MOST_ATTEMPTS = 12  # then a person is asked; the filing itself is never dropped
+    # No number of tries ends it: people are asked early, and trying goes on past the deadline.
+    MOST_ATTEMPTS = 2_000_000_000
 
     report = models.ForeignKey(Report, models.PROTECT, related_name="filings")
     way = models.CharField(max_length=20)

@@ -97,9 +97,7 @@ def _standing() -> Iterator[Row]:
                 answered = case_dates(pack, case)
                 for name, value in case.expect.items():
                     what = f"{case.duty}.{name}"
-                    yield Row(
-                        matched[0], pack.reference, what, value, answered.get(name, "null")
-                    )
+                    yield Row(matched[0], pack.reference, what, value, answered.get(name, "null"))
 
 
 def _statements() -> Iterator[Row]:
@@ -112,7 +110,9 @@ def _statements() -> Iterator[Row]:
         counted = "deployment" if "deploy" in kept.counted_from else "framework"
         yield Row("N9", raise_act.reference, "retention counts from", "framework", counted)
     spending = any("100" in condition.cite for condition in raise_act.scope)
-    yield Row("N9", raise_act.reference, "spending test in scope", "no", "yes" if spending else "no")
+    yield Row(
+        "N9", raise_act.reference, "spending test in scope", "no", "yes" if spending else "no"
+    )
 
 
 class Elapsed(NamedTuple):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from compliance.regimes.counting import Kind
 from compliance.regimes.schema import CalendarDuty, DateRule, Regime, Rule, Stage
 from compliance.regimes.table import RegimeError
 from compliance.regimes.terms import LateRule, PackKind
@@ -84,6 +85,8 @@ def _bad_duty(duty: CalendarDuty) -> Iterator[str]:
 def _bad_date_rule(duty: CalendarDuty, rule: DateRule) -> Iterator[str]:
     if (rule.anchor is None) is (rule.on is None):
         yield f"standing {duty.id}, rule {rule.cite}: expected either 'anchor' or 'on'"
+    if rule.kind is Kind.ELAPSED and (rule.anchor is None or rule.period is None):
+        yield f"standing {duty.id}, rule {rule.cite}: expected hours from an 'anchor'"
 
 
 def _bad_dates(built: Regime) -> Iterator[str]:

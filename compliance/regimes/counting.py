@@ -295,7 +295,7 @@ def _eu_hours_words(
 
 
 def _eu_days_words(
-    start: datetime, period: Period, place: Place, found: Figures
+    start: datetime, period: Period, place: Place, _found: Figures
 ) -> Iterator[Phrase]:
     """Calendar days; holidays and weekends may extend only the latest reading."""
     first, end = _span(start, period, place)
@@ -312,14 +312,14 @@ def _eu_days_words(
 
 
 def _calendar_words(
-    start: datetime, period: Period, place: Place, found: Figures
+    start: datetime, period: Period, place: Place, _found: Figures
 ) -> Iterator[Phrase]:
     """Calendar days without any relief."""
     yield _days_sentence(*_span(start, period, place), period, place)
     yield Phrase("No weekend or holiday relief under this text.")
 
 
-def _us_words(start: datetime, period: Period, place: Place, found: Figures) -> Iterator[Phrase]:
+def _us_words(start: datetime, period: Period, place: Place, _found: Figures) -> Iterator[Phrase]:
     """Calendar days; state law may extend a period that ends on a weekend or holiday."""
     first, end = _span(start, period, place)
     rolled = place.calendar.working_from(end)

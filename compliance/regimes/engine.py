@@ -10,7 +10,7 @@
 clock: `at` is handed in.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 
 from compliance.phrase import Phrase
@@ -20,7 +20,7 @@ from compliance.regimes.counting import local_date
 from compliance.regimes.facts import Facts, FactsError
 from compliance.regimes.fast import StageDates, plan
 from compliance.regimes.outcome import Applies, RegimeOutcome, StageOutcome
-from compliance.regimes.schema import BEYOND_PROPOSAL, Regime
+from compliance.regimes.schema import BEYOND_PROPOSAL, Regime, Status
 from compliance.regimes.scope import applies
 from compliance.regimes.stages import stage_outcome
 from compliance.regimes.terms import PackKind
@@ -92,7 +92,7 @@ def evaluate_all(
             raise FactsError(
                 f"submitted: expected 'regime:stage' when several regimes are judged, got {name!r}"
             )
-    chosen = (_judging(key, facts, at, pinned) for key in load.keys())
+    chosen = (_judging(key, facts, at, pinned) for key in load.all_keys())
     return tuple(evaluate(regime, facts, at, learnt_at=learnt_at) for regime in chosen)
 
 
@@ -103,21 +103,30 @@ def _judging(key: str, facts: Facts, at: datetime, pinned: Mapping[str, str]) ->
 
 
 def version_for(key: str, facts: Facts, at: datetime) -> Regime:
-    """The version whose validity holds the instant that starts the clock.
-
-    Of several the newest. Before the first version begins, the first; after the last one has ended,
-    the last, which then say themselves that they are not in force. A proposal never judges.
+    """The version of a regime whose validity holds the instant that starts the clock.
 
     Raises:
         UnknownRegime: There is no such key.
     """
-    versions = load.versions(key)
+    return choose(load.versions(key), facts, at)
+
+
+def choose(versions: Sequence[Regime], facts: Facts, at: datetime) -> Regime:
+    """Which of several versions, the oldest first, judges a case.
+
+    Of those whose validity holds the trigger's instant the newest. Before the first one begins, the
+    first that was not repealed; after the last one has ended, the last: they say themselves that they
+    are not in force. A proposal judges nothing as long as there is anything else.
+    """
     candidates = [each for each in versions if each.status in BEYOND_PROPOSAL] or list(versions)
-    holding = [each for each in candidates if _holds_on(each, _day(each, facts, at))]
-    if holding:
-        return holding[-1]
-    begun = [each for each in candidates if each.valid_from <= _day(each, facts, at)]
-    return begun[-1] if begun else candidates[0]
+    if len(candidates) == 1:
+        return candidates[0]
+    days = [(each, _day(each, facts, at)) for each in candidates]
+    holding = [each for each, day in days if _holds_on(each, day)]
+    begun = [each for each, day in days if each.valid_from <= day]
+    if holding or begun:
+        return (holding or begun)[-1]
+    return next((each for each in candidates if each.status is not Status.REPEALED), candidates[0])
 
 
 def _day(regime: Regime, facts: Facts, at: datetime) -> date:

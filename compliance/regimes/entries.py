@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from compliance.phrase import Phrase
 from compliance.regimes.counting import UNITS, Kind, Period, Unit
 from compliance.regimes.schema import (
     Admission,

@@ -3,9 +3,11 @@
 import functools
 import hashlib
 import tomllib
+from collections.abc import Iterable
 from importlib import resources
 
 from compliance.regimes import authorities, derivations, reading
+from compliance.regimes.calendars import CalendarError, calendar, own_names
 from compliance.regimes.schema import BEYOND_PROPOSAL, Regime
 from compliance.regimes.table import RegimeError
 from compliance.regimes.terms import PackKind
@@ -34,17 +36,17 @@ def regimes() -> tuple[Regime, ...]:
 @functools.cache
 def current() -> tuple[Regime, ...]:
     """One pack for each key that an incident can start: what `get(key)` answers."""
-    return tuple(get(key) for key in keys())
+    return tuple(get(key) for key in all_keys())
 
 
 @functools.cache
 def standing() -> tuple[Regime, ...]:
     """One pack for each key of standing duties; no incident starts them and none ends them."""
-    return tuple(get(key) for key in keys(PackKind.STANDING))
+    return tuple(get(key) for key in all_keys(PackKind.STANDING))
 
 
 @functools.cache
-def keys(kind: PackKind = PackKind.INCIDENT) -> tuple[str, ...]:
+def all_keys(kind: PackKind = PackKind.INCIDENT) -> tuple[str, ...]:
     """The keys of one kind, each once."""
     return tuple(dict.fromkeys(pack.key for pack in regimes() if pack.kind is kind))
 
@@ -81,37 +83,46 @@ def get(name: str) -> Regime:
 
 
 def check() -> None:
-    """Read everything there is to read: packs, authorities, derivations, and what joins them.
+    """Read everything there is: packs, authorities, derivations, calendars, and what joins them.
 
     Raises:
         RegimeError: Something is wrong; the message names file, duty and field.
     """
-    known = {each.id for each in authorities.authorities()}
     derivations.derivations()
+    authorities.member_states()
+    for name in own_names():
+        try:
+            calendar(name)
+        except CalendarError as error:
+            raise RegimeError(f"calendars/{name}.toml: {error}") from None
     for pack in regimes():
-        for recipient in pack.recipients:
-            for name in recipient.authorities:
-                if name not in known:
-                    raise RegimeError(
-                        f"{pack.file}, recipient {recipient.id}, field 'authorities': expected ids"
-                        f" of authorities on file, got {name!r}"
-                    )
-        if pack.supersedes:
-            _check_superseded(pack)
+        check_pack(pack, versions(pack.key))
 
 
-def _check_superseded(pack: Regime) -> None:
-    """The version before must be on file, and must be older."""
-    before = [each.version for each in versions(pack.key) if _older(each, pack)]
-    if pack.supersedes not in before:
+def check_pack(pack: Regime, of_key: Iterable[Regime]) -> None:
+    """What joins a pack to other files.
+
+    Args:
+        pack: Which.
+        of_key: Every version of its key.
+
+    Raises:
+        RegimeError: It names an authority or an older version that is not on file.
+    """
+    known = {each.id for each in authorities.authorities()}
+    for recipient in pack.recipients:
+        for name in recipient.authorities:
+            if name not in known:
+                raise RegimeError(
+                    f"{pack.file}, recipient {recipient.id}, field 'authorities': expected ids of"
+                    f" authorities on file, got {name!r}"
+                )
+    older = [each.version for each in of_key if _order(each.version) < _order(pack.version)]
+    if pack.supersedes and pack.supersedes not in older:
         raise RegimeError(
             f"{pack.file}, field 'supersedes': expected an older version of {pack.key} on file,"
             f" got {pack.supersedes!r}"
         )
-
-
-def _older(one: Regime, other: Regime) -> bool:
-    return _order(one.version) < _order(other.version)
 
 
 def parse(content: bytes, *, file: str) -> Regime:

@@ -452,5 +452,11 @@ REGISTER_QUESTIONS: tuple[Question, ...] = (
         Phrase("A number such as 3e25, fine-tuning and its base together, as far as known."),
         Phrase("AI Act Art. 51(2); Cal. Bus. & Prof. Code § 22757.11"),
     ),
+    Question(
+        "annual_revenue_usd",
+        Phrase("What is our annual gross revenue, affiliates included, in US dollars?"),
+        Phrase("A number such as 750000000, for the calendar year before."),
+        Phrase("Cal. Bus. & Prof. Code § 22757.11; N.Y. Gen. Bus. Law § 1420"),
+    ),
 )
 """What else is settled before anything happens: no predicate, but asked for by rules and reports."""

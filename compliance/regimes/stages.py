@@ -9,7 +9,7 @@ from compliance.regimes.case import WAITED_FOR, Case, anchored, stand_in
 from compliance.regimes.counting import Counted, Figures, Place, count
 from compliance.regimes.facts import Facts
 from compliance.regimes.outcome import Applies, Reason, StageOutcome, State
-from compliance.regimes.schema import Regime, Rule, Stage
+from compliance.regimes.schema import Rule, Stage
 from compliance.regimes.scope import named, unanswered
 from compliance.regimes.terms import Several
 from compliance.regimes.vocabulary import PREDICATES, Limb

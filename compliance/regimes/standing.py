@@ -6,12 +6,12 @@ recurs comes round from when it was last done, or from the date before, as its t
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from compliance.phrase import Phrase
 from compliance.regimes.calendars import Calendar, calendar
-from compliance.regimes.counting import Period, Unit, add_months, day_end, local_date
+from compliance.regimes.counting import Period, Unit, add_months, day_end, last_date, local_date
 from compliance.regimes.facts import FactsError, instant
 from compliance.regimes.outcome import zulu
 from compliance.regimes.schema import CalendarDuty, DateRule, Regime, StandingCase
@@ -25,7 +25,7 @@ Anchors = Mapping[Milestone, datetime]
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """One date of a standing duty, as the exclusive midnight that ends its last day."""
+    """One date of a standing duty: the exclusive midnight after its last day, or an hour's instant."""
 
     duty: CalendarDuty
     day: date
@@ -44,6 +44,8 @@ class _Spot:
     day: date
     latest: date
     note: Phrase
+    at: datetime | None = None
+    """The instant itself, where the period is one of hours."""
 
 
 def next_dues(
@@ -60,13 +62,15 @@ def next_dues(
         pack: Where the duty stands: its zone and calendar count.
         duty: Which.
         anchors: The milestones that are known, as instants.
-        done: When it was done before. A duty that comes once is over with the first.
+        done: When it was done before. A duty that comes once is over with it, unless its anchor
+            came anew afterwards.
         n: How many dates of a duty that recurs.
     """
     zone = ZoneInfo(pack.zone)
     days = sorted(local_date(moment, zone) for moment in done)
     if duty.every is None:
-        first = None if days else _first(pack, duty, anchors, zone)
+        is_over = _is_done(duty, anchors, days, zone)
+        first = None if is_over else _first(pack, duty, anchors, zone)
         return () if first is None else (_due(pack, duty, first, zone),)
     spots = _rounds(pack, duty, duty.every, anchors, days, zone)
     return tuple(_due(pack, duty, spot, zone) for spot, _ in zip(spots, range(n), strict=False))
@@ -118,11 +122,29 @@ def case_dates(pack: Regime, case: StandingCase) -> dict[str, str]:
 def _first(pack: Regime, duty: CalendarDuty, anchors: Anchors, zone: ZoneInfo) -> _Spot | None:
     """The earliest of the rules that can be counted."""
     spots = [
-        _spot(pack, duty, rule, begun)
+        _spot(pack, duty, rule, begun) if (hours := _hours(rule, anchors, zone)) is None else hours
         for rule in duty.rules
         if (begun := _begun(rule, anchors, zone)) is not None
     ]
-    return min(spots, key=lambda spot: spot.day, default=None)
+    return min(spots, key=lambda spot: spot.at or day_end(spot.day, zone), default=None)
+
+
+def _hours(rule: DateRule, anchors: Anchors, zone: ZoneInfo) -> _Spot | None:
+    """Where a rule of hours leads: elapsed from the instant of its anchor."""
+    moment = None if rule.anchor is None else anchors.get(rule.anchor)
+    if moment is None or rule.anchor is None or rule.period is None:
+        return None
+    if rule.period.unit is not Unit.HOUR:
+        return None
+    due = moment.astimezone(UTC) + timedelta(hours=rule.period.amount)
+    day = last_date(due, zone)
+    note = Phrase(
+        "%(period)s elapsed after %(start)s (%(cite)s).",
+        period=rule.period.words,
+        start=MILESTONES[rule.anchor],
+        cite=rule.cite,
+    )
+    return _Spot(day, day, note, due)
 
 
 def _rounds(
@@ -141,10 +163,32 @@ def _rounds(
         spots = _from(first, every, duty)
     else:
         return
-    left = len(done) if duty.counts_from is Round.SCHEDULE else 0
-    for place, spot in enumerate(spots):
-        if place >= left:
+    yield from spots if duty.counts_from is Round.LAST_DONE else _left(spots, done)
+
+
+def _left(spots: Iterator[_Spot], done: Sequence[date]) -> Iterator[_Spot]:
+    """The dates of a schedule that nothing was done for.
+
+    What is done twice in one round counts once; what is done late counts for the round it missed.
+    """
+    waiting, before = list(done), date.min
+    for spot in spots:
+        waiting = [day for day in waiting if day > before]
+        if waiting:
+            del waiting[0]
+            before = spot.day
+        else:
             yield spot
+
+
+def _is_done(duty: CalendarDuty, anchors: Anchors, done: Sequence[date], zone: ZoneInfo) -> bool:
+    """Whether a duty that comes once was done for the anchors that stand now."""
+    begun = [(rule, _begun(rule, anchors, zone)) for rule in duty.rules]
+    return bool(done) and any(
+        rule.direction is Direction.BEFORE or rule.period is None or done[-1] >= start
+        for rule, start in begun
+        if start is not None
+    )
 
 
 def _from(first: _Spot, every: Period, duty: CalendarDuty) -> Iterator[_Spot]:
@@ -254,7 +298,8 @@ def _due(pack: Regime, duty: CalendarDuty, spot: _Spot, zone: ZoneInfo) -> Due:
                 cite=duty.slip.cite,
             )
         )
-    due, latest = day_end(spot.day, zone), day_end(spot.latest, zone)
+    due = spot.at or day_end(spot.day, zone)
+    latest = spot.at or day_end(spot.latest, zone)
     return Due(duty, spot.day, due, latest, slipped, tuple(notes))
 
 

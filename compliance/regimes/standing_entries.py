@@ -12,8 +12,8 @@ from compliance.regimes.vocabulary import Milestone
 _ROUNDS = frozenset({Unit.DAY, Unit.WEEK, Unit.MONTH})
 """What a recurrence may be counted in."""
 
-_BY_DATE = frozenset({Kind.CALENDAR_NO_ROLL, Kind.BUSINESS_DAYS})
-"""How a standing duty may be counted: by dates, and without a relief."""
+_WITHOUT_RELIEF = frozenset({Kind.CALENDAR_NO_ROLL, Kind.BUSINESS_DAYS, Kind.ELAPSED})
+"""How a standing duty may be counted."""
 
 
 def standing(entry: Table) -> CalendarDuty:
@@ -44,13 +44,16 @@ def standing_case(entry: Table) -> StandingCase:
 
 def _rule(entry: Table) -> DateRule:
     kind = entry.choice("kind", Kind, Kind.CALENDAR_NO_ROLL)
-    if kind not in _BY_DATE:
-        raise entry.wrong("kind", f"one of {', '.join(sorted(_BY_DATE))}", kind)
+    if kind not in _WITHOUT_RELIEF:
+        raise entry.wrong("kind", f"one of {', '.join(sorted(_WITHOUT_RELIEF))}", kind)
+    direction = entry.choice("direction", Direction, Direction.AFTER)
+    if kind is Kind.ELAPSED and direction is Direction.BEFORE:
+        raise entry.wrong("direction", "'after' for hours", direction)
     return DateRule(
         anchor=entry.choice("anchor", Milestone) if entry.has("anchor") else None,
         on=entry.optional_day("on"),
         period=period(entry, kind),
-        direction=entry.choice("direction", Direction, Direction.AFTER),
+        direction=direction,
         kind=kind,
         cite=entry.words("cite"),
         evidence=evidence(entry),

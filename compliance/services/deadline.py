@@ -1,8 +1,12 @@
-"""Clocks: computed from a person's facts, kept with the rule that led to them, never edited."""
+"""Clocks: computed from a person's facts, kept with the rule that led to them, never edited.
+
+A recomputation that comes to something else adds a row, and the one before stays readable. What time
+alone changes (a clock that runs out, a warning that was rung) is written on the row that stands.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -14,16 +18,16 @@ from django.utils.translation import gettext as _
 from compliance.actors import Actor, system
 from compliance.audit.log import record
 from compliance.clock import now
-from compliance.models import ClockInstance, Filing, Subject
-from compliance.regimes import engine, load
+from compliance.models import ClockInstance, Subject
+from compliance.regimes import load
 from compliance.regimes.facts import Facts
-from compliance.regimes.outcome import Applies, RegimeOutcome, StageOutcome, State, zulu
-from compliance.regimes.schema import Regime, Stage, ZoneSource
-from compliance.services import digest
+from compliance.regimes.outcome import State, zulu
+from compliance.regimes.schema import Stage
+from compliance.regimes.vocabulary import Instant
+from compliance.services import clock_row, judging, marks
+from compliance.services.clock_row import COUNTING
+from compliance.services.judging import Basis, Judged, Key
 
-# A regime that does not apply leaves its reason with the classification and no clock.
-KEPT = {Applies.APPLIES, Applies.FACTS_NEEDED, Applies.NOT_IN_FORCE, Applies.CONTESTED}
-COUNTING = {State.RUNNING, State.OVERDUE, State.OVERDUE_IMMEDIATE}
 TIMEKEEPER = system("timekeeper")
 
 
@@ -40,6 +44,8 @@ def compute(
     about: Any,
     facts: Facts,
     *,
+    states: Sequence[str] = (),
+    learnt_at: datetime | None = None,
     reason: str = "",
     by: Actor,
     at: datetime | None = None,
@@ -47,148 +53,112 @@ def compute(
     """Compute every stage of every regime for `about`; write what differs from what stands.
 
     A stage whose inputs and result are as before keeps its row. Otherwise a new row replaces it,
-    and both stay readable.
+    and both stay readable. A regime of which a clock has started is judged by the version that the
+    clock keeps; a newer one judges what is triggered after it.
+
+    Args:
+        subject: the place in the access map.
+        about: what it is about, with `kind` and `uuid`.
+        facts: what a person recorded.
+        states: the Member States concerned, by ISO code: where each has an authority of its own,
+            each gets a clock of its own.
+        learnt_at: when a later classification was made. What was past by then is due at once.
+        reason: why it is computed, in words.
+        by: who asks for it.
+        at: the instant to judge by, instead of now.
 
     Returns:
-        The clocks that stand now, one for each stage that applies or may apply.
+        The clocks that stand now, one for each stage, authority and turn that applies or may.
+
+    Raises:
+        UnknownAuthority: a Member State's code that nobody knows.
+        UnknownRegime: a clock keeps a version that is no longer on file.
     """
     moment = at or now()
-    standing = {(clock.regime, clock.stage): clock for clock in standing_for(about.uuid)}
-    known = with_submissions(facts, about.uuid)
+    basis = Basis(facts, tuple(states), learnt_at)
+    standing = {key_of(clock): clock for clock in standing_for(about.uuid)}
+    writer = clock_row.Writer(subject, about, basis, moment, reason, by)
+    submissions = judging.sent(about.uuid)
     result = []
-    for outcome in engine.evaluate_all(known, moment):
-        if outcome.applies not in KEPT:
-            continue
-        for stage in _shown(outcome):
-            before = standing.pop((outcome.key, str(stage.id)), None)
-            result.append(_keep(subject, about, outcome, stage, before, known, moment, reason, by))
+    for judged in judging.judge(basis, submissions, pins(standing.values()), moment):
+        result += writer.turns_made(judged, standing)
+        if judged.stage.state is not State.NOT_APPLICABLE and not _is_over(judged):
+            before = clock_row.taken(judged.key, standing)
+            result.append(writer.keep(judged, before))
     for gone in standing.values():
         if gone.state != State.NOT_APPLICABLE:
-            _withdraw(gone, moment, reason or _("the regime no longer applies to these facts"), by)
-    standing_for(about.uuid).update(facts=as_json(facts), checked_at=moment)
+            writer.withdraw(gone)
+    standing_for(about.uuid).update(facts=basis.as_json(), checked_at=moment)
     return result
 
 
-def standing_for(about_uuid: UUID) -> Any:
-    """The clocks that nothing has replaced."""
-    return ClockInstance.objects.filter(about_uuid=about_uuid, replaced_by=None)
+def _is_over(judged: Judged) -> bool:
+    """A recurring stage that came to its end has no further turn."""
+    return judged.recurs and judged.stage.state is State.MET
 
 
-def with_submissions(facts: Facts, about_uuid: UUID) -> Facts:
-    """The facts together with what recipients acknowledged: later stages count from it."""
-    submitted = {name: list(moments) for name, moments in facts.submitted.items()}
-    acknowledged = Filing.objects.filter(report__about_uuid=about_uuid, state="acknowledged")
-    for filing in acknowledged.select_related("report"):
-        if filing.sent_at is not None:
-            name = f"{filing.report.regime}:{filing.report.stage}"
-            submitted.setdefault(name, []).append(filing.sent_at)
-    return replace(facts, submitted={name: tuple(each) for name, each in submitted.items()})
+def key_of(clock: ClockInstance) -> Key:
+    """What tells a clock from the others of its incident."""
+    return Key(clock.regime, clock.stage, clock.authority, clock.sequence)
 
 
-def as_json(facts: Facts) -> dict[str, Any]:
-    """The facts in the form that `Facts.from_json` reads again, without submissions."""
-    return {
-        **{str(name): zulu(moment) for name, moment in facts.instants.items()},
-        "limbs": [str(limb) for limb in facts.limbs],
-        "recipient_zone": facts.recipient_zone,
-        "calendar": facts.calendar,
-        "entity": facts.entity,
-        "predicates": dict(facts.predicates),
-    }
+def standing_for(about_uuid: UUID, authority: str | None = None) -> Any:
+    """The clocks that nothing has replaced; of one authority, where one is named."""
+    standing = ClockInstance.objects.filter(about_uuid=about_uuid, replaced_by=None)
+    return standing if authority is None else standing.filter(authority=authority)
+
+
+def pins(clocks: Iterable[ClockInstance]) -> dict[str, str]:
+    """The version by regime that started clocks keep, the oldest clock's first."""
+    found: dict[str, str] = {}
+    for clock in sorted(clocks, key=lambda clock: clock.pk):
+        if clock.started_at is not None and clock.state != State.NOT_APPLICABLE:
+            found.setdefault(clock.regime, clock.regime_version)
+    return found
+
+
+def pinned_for(about_uuid: UUID) -> dict[str, str]:
+    """The same for everything that stands about one incident."""
+    return pins(standing_for(about_uuid))
 
 
 @transaction.atomic
-def recount(about: About, *, reason: str, by: Actor) -> list[ClockInstance]:
-    """Compute again from the facts that stand: something was submitted, or time has passed."""
-    last = standing_for(about.uuid).select_related("subject").first()
-    if last is None or not last.facts:
-        return []
-    facts = Facts.from_json(last.facts)
-    return compute(last.subject, about, facts, reason=reason, by=by)
-
-
-def _shown(outcome: RegimeOutcome) -> Iterable[StageOutcome]:
-    return [stage for stage in outcome.stages if stage.state is not State.NOT_APPLICABLE]
-
-
-def _keep(
-    subject: Subject,
-    about: Any,
-    outcome: RegimeOutcome,
-    stage: StageOutcome,
-    before: ClockInstance | None,
-    facts: Facts,
-    at: datetime,
+def recount(
+    about: About,
+    *,
     reason: str,
     by: Actor,
-) -> ClockInstance:
-    inputs = _inputs(outcome, stage)
-    if before is not None and before.inputs_sha256 == inputs:
-        return before
-    regime = load.get(outcome.regime)
-    started = [facts.instants[t.instant] for t in regime.triggers if t.instant in facts.instants]
-    clock = ClockInstance.objects.create(
-        subject=subject,
-        about_kind=about.kind,
-        about_uuid=about.uuid,
-        regime=outcome.key,
-        regime_version=regime.version,
-        regime_sha256=regime.digest,
-        regime_title=outcome.title,
-        stage=str(stage.id),
-        cite=stage.cite[:200],
-        recipient=_recipient_name(regime, stage),
-        state=str(stage.state),
-        started_at=min(started) if started and stage.state in {*COUNTING, State.MET} else None,
-        strict=stage.strict,
-        nominal=stage.nominal,
-        legal_latest=stage.legal_latest,
-        target_due=stage.target_due,
-        zone=zone_of(regime, facts),
-        trace=[line.kept() for line in stage.trace],
-        inputs_sha256=inputs,
-        computed_at=at,
-        reason=reason[:300],
-        warned=before.warned
-        if before is not None and before.target_due == stage.target_due
-        else [],
-    )
-    if before is not None:
-        ClockInstance.objects.filter(pk=before.pk).update(replaced_by=clock)
-    record(
-        "clock.compute",
-        clock,
+    instants: Mapping[Instant, datetime | None] | None = None,
+    at: datetime | None = None,
+) -> list[ClockInstance]:
+    """Compute again from the facts that stand: something was submitted, or time has passed.
+
+    Args:
+        about: which incident.
+        reason: why, in words.
+        by: who asks for it.
+        instants: what the world brought since, such as the end of the incident; None takes it back.
+        at: the instant to judge by, instead of now.
+    """
+    last = standing_for(about.uuid).select_related("subject").order_by("-checked_at").first()
+    if last is None or not last.facts:
+        return []
+    basis = Basis.from_json(last.facts)
+    facts = basis.facts
+    if instants:
+        merged = {**facts.instants, **instants}
+        kept = {name: moment for name, moment in merged.items() if moment is not None}
+        facts = replace(facts, instants=kept)
+    return compute(
+        last.subject,
+        about,
+        facts,
+        states=basis.states,
+        learnt_at=basis.learnt_at,
+        reason=reason,
         by=by,
-        before=before.state if before else "",
-        after=clock.state,
-        note=reason,
-        regime=outcome.regime,
-        stage=clock.stage,
-        target_due=zulu(clock.target_due),
-        legal_latest=zulu(clock.legal_latest),
-        inputs_sha256=inputs,
+        at=at,
     )
-    return clock
-
-
-def _inputs(outcome: RegimeOutcome, stage: StageOutcome) -> str:
-    """What the row rests on and says. The state is left out while it only ticks over."""
-    said = stage.as_json()
-    if stage.state in COUNTING:
-        said["state"] = "counting"
-    return digest.of_json({"regime": outcome.regime, "stage": said})
-
-
-def zone_of(regime: Regime, facts: Facts) -> str:
-    """Whose clock on the wall this regime reads."""
-    if regime.zone_source is ZoneSource.FIXED:
-        return regime.zone
-    return facts.recipient_zone or regime.zone
-
-
-def _recipient_name(regime: Regime, stage: StageOutcome) -> str:
-    names = {recipient.id: recipient.name for recipient in regime.recipients}
-    return names.get(stage.recipient or "", stage.recipient or "")
 
 
 def stage_title(clock: ClockInstance) -> str:
@@ -211,28 +181,6 @@ def _pinned(clock: ClockInstance) -> Stage | None:
         return None
 
 
-def _withdraw(gone: ClockInstance, at: datetime, reason: str, by: Actor) -> None:
-    fresh = ClockInstance.objects.get(pk=gone.pk)
-    fresh.pk = None
-    fresh._state.adding = True  # noqa: SLF001 - Django's documented way to copy a row
-    fresh.uuid = ClockInstance._meta.get_field("uuid").get_default()  # noqa: SLF001
-    fresh.state, fresh.reason, fresh.computed_at = str(State.NOT_APPLICABLE), reason[:300], at
-    fresh.inputs_sha256 = digest.of_json({"replaces": gone.ref, "reason": fresh.reason})
-    fresh.strict = fresh.nominal = fresh.legal_latest = fresh.target_due = None
-    fresh.save()
-    ClockInstance.objects.filter(pk=gone.pk).update(replaced_by=fresh)
-    record(
-        "clock.compute",
-        fresh,
-        by=by,
-        before=gone.state,
-        after=fresh.state,
-        note=reason,
-        regime=f"{gone.regime}@{gone.regime_version}",
-        stage=gone.stage,
-    )
-
-
 def is_late(clock: ClockInstance, at: datetime) -> bool:
     """Past the latest instant that the law can be read to allow; a clock without dates never is."""
     limit = clock.legal_latest or clock.target_due
@@ -245,42 +193,25 @@ def is_late(clock: ClockInstance, at: datetime) -> bool:
 @transaction.atomic
 def meet(clock: ClockInstance, *, at: datetime, by: Actor) -> None:
     """The stage was submitted: the clock stops, and stays readable as it stood."""
-    if ClockInstance.objects.filter(pk=clock.pk).exclude(state="met").update(state="met"):
+    rows = ClockInstance.objects.filter(pk=clock.pk).exclude(state="met")
+    if rows.update(state="met", met_at=at, next_mark_at=None):
         record(
             "clock.compute",
             clock,
             by=by,
             before=clock.state,
             after="met",
-            regime=f"{clock.regime}@{clock.regime_version}",
-            stage=clock.stage,
+            **clock_row.named(clock),
             met_at=zulu(at),
         )
-        clock.state = "met"
+        clock.state, clock.met_at, clock.next_mark_at = "met", at, None
 
 
 def tick(at: datetime | None = None, *, by: Actor) -> int:
     """Running clocks whose target has passed become overdue. Costs the due ones alone."""
     moment = at or now()
     due = ClockInstance.objects.filter(replaced_by=None, state="running", target_due__lt=moment)
-    return sum(_overdue(clock, by) for clock in due)
-
-
-@transaction.atomic
-def _overdue(clock: ClockInstance, by: Actor) -> bool:
-    if not ClockInstance.objects.filter(pk=clock.pk, state="running").update(state="overdue"):
-        return False
-    record(
-        "clock.compute",
-        clock,
-        by=by,
-        before="running",
-        after="overdue",
-        regime=f"{clock.regime}@{clock.regime_version}",
-        stage=clock.stage,
-        target_due=zulu(clock.target_due),
-    )
-    return True
+    return sum(clock_row.ran_out(clock, by) for clock in due)
 
 
 def recount_waiting(at: datetime | None = None, *, by: Actor) -> int:
@@ -292,8 +223,23 @@ def recount_waiting(at: datetime | None = None, *, by: Actor) -> int:
     ).values_list("about_kind", "about_uuid")
     abouts = {About(kind, uuid) for kind, uuid in waiting}
     for about in abouts:
-        recount(about, reason=_("a day has passed"), by=by)
+        recount(about, reason=_("a day has passed"), by=by, at=at)
     return len(abouts)
+
+
+def to_look_at(at: datetime) -> Any:
+    """Clocks that stand and have a mark that has come, the oldest first. Costs those alone."""
+    rows = ClockInstance.objects.filter(replaced_by=None, next_mark_at__lte=at)
+    return rows.select_related("subject", "owner", "deputy").order_by("next_mark_at", "pk")
+
+
+def looked(clock: ClockInstance, at: datetime) -> None:
+    """The clock was looked at; its next mark, if there is one, brings it back."""
+    following = marks.next_at(clock, at) if clock.state in COUNTING else None
+    ClockInstance.objects.filter(pk=clock.pk, next_mark_at=clock.next_mark_at).update(
+        next_mark_at=following
+    )
+    clock.next_mark_at = following
 
 
 @transaction.atomic
@@ -304,12 +250,6 @@ def warn(clock: ClockInstance, mark: str, *, by: Actor) -> bool:
         return False
     current.warned = [*current.warned, mark]
     current.save(update_fields=["warned"])
-    record(
-        "clock.warn",
-        current,
-        by=by,
-        mark=mark,
-        stage=current.stage,
-        regime=f"{current.regime}@{current.regime_version}",
-    )
+    clock.warned = current.warned
+    record("clock.warn", current, by=by, mark=mark, **clock_row.named(current))
     return True

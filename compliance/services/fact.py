@@ -22,7 +22,7 @@ from compliance.models import AIModel, AISystem, LegalEntity, Statement
 from compliance.permissions import Permission
 from compliance.regimes.facts import Facts, FactsError
 from compliance.regimes.questions import PREDICATE_QUESTIONS
-from compliance.regimes.vocabulary import OF_ORGANISATION, OF_SYSTEM, PREDICATES
+from compliance.regimes.vocabulary import OF_ORGANISATION, OF_SYSTEM, PREDICATES, Number
 from compliance.services import digest
 
 Thing = LegalEntity | AISystem | AIModel
@@ -32,6 +32,9 @@ COLUMNS: Final = ("eu_role", "risk_class", "member_states")
 BY_RULES: Final = ("entity", "calendar", "recipient_zone")
 WORDS: Final = ("contact", "dpo")
 """Names of people: the log seals them."""
+COMPUTE: Final = str(Number.TRAINING_FLOP)
+REVENUE: Final = str(Number.ANNUAL_REVENUE_USD)
+"""Figures from which answers follow that nobody stated."""
 LONGEST: Final = 300
 NOTHING: Final[tuple[Any, ...]] = ([], AISystem.RiskClass.UNKNOWN)
 """What a column says when nobody answered."""
@@ -66,12 +69,12 @@ def asked_of(thing: Thing) -> tuple[str, ...]:
     """The names of the questions that this kind of thing is asked, in their order."""
     match thing:
         case LegalEntity():
-            return (*_in_order(OF_ORGANISATION), "entity", "calendar", *WORDS)
+            return (*_in_order(OF_ORGANISATION), REVENUE, "entity", "calendar", *WORDS)
         case AISystem():
             own = (*COLUMNS, *_in_order(OF_SYSTEM), "is_internal", "recipient_zone", "calendar")
             return (*own, *_in_order(OF_ORGANISATION))
         case AIModel():
-            return ("training_flop",)
+            return (COMPUTE,)
 
 
 def _in_order(names: Collection[str]) -> tuple[str, ...]:
@@ -125,9 +128,23 @@ def _below(system: AISystem, said: Mapping[str, Statement]) -> dict[str, Standin
 
 
 def known(system: AISystem) -> dict[str, Any]:
-    """The same as plain values, for the engine. What is stated as unknown is none."""
+    """The same as plain values, for the engine, with the figures. Stated as unknown is none."""
     stated = {**_values(system.entity.facts), **_values(system.facts)}
-    return {name: value for name, (value, _column) in _from_record(system).items()} | stated
+    columns = {name: value for name, (value, _column) in _from_record(system).items()}
+    return columns | stated | _figures(system)
+
+
+def _figures(system: AISystem) -> dict[str, float]:
+    """The largest training compute among the system's models, and its entity's revenue, if known."""
+    revenue = _number(system.entity.facts.get(REVENUE))
+    trained = [_number(model.facts.get(COMPUTE)) for model in system.models.all()]
+    computes = [figure for figure in trained if figure is not None]
+    found = {COMPUTE: max(computes, default=None), REVENUE: revenue}
+    return {name: figure for name, figure in found.items() if figure is not None}
+
+
+def _number(stated: Any) -> float | None:
+    return float(stated) if A_NUMBER.match(str(stated)) else None
 
 
 def _values(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -295,7 +312,8 @@ FITTING: Final[Mapping[str, Callable[[Any], bool]]] = {
     "risk_class": lambda value: value in AISystem.RiskClass,
     "member_states": _are_states,
     "is_internal": lambda value: isinstance(value, bool),
-    "training_flop": lambda value: bool(A_NUMBER.match(str(value))),
+    COMPUTE: lambda value: bool(A_NUMBER.match(str(value))),
+    REVENUE: lambda value: bool(A_NUMBER.match(str(value))),
     "contact": _is_line,
     "dpo": _is_line,
 }

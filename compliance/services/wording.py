@@ -51,13 +51,18 @@ def zone_name(at: datetime) -> str:
 def moment(at: datetime, zone: str = "", *, has_seconds: bool = False) -> str:
     """Date and time as a paper writes them, the zone named: 22 November 2026, 21:33 CET."""
     local = at.astimezone(ZoneInfo(zone or "UTC"))
-    form = "j F Y, H:i:s" if has_seconds else "j F Y, H:i"
+    form = f"{_day_form()}, H:i:s" if has_seconds else f"{_day_form()}, H:i"
     return f"{formats.date_format(local, form)} {zone_name(local)}"
 
 
 def day(on: date) -> str:
     """A date as a paper writes it."""
-    return formats.date_format(on, "j F Y")
+    return formats.date_format(on, _day_form())
+
+
+def _day_form() -> str:
+    """German puts a point behind the number of the day."""
+    return "j. F Y" if (translation.get_language() or "").startswith("de") else "j F Y"
 
 
 def text(exact: str, zone: str, limbs: Iterable[LimbDefinition] = ()) -> str:

@@ -1,24 +1,29 @@
-"""Duties: every clock of every incident on one board, and the regimes article by article."""
+"""Duties: the board of clocks, one clock with the rule behind it, and who answers for it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from django.http import Http404
+from django.contrib import messages
+from django.shortcuts import redirect
+from django.utils import timezone
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
-from compliance import queries
+from compliance import queries, queries_clocks
 from compliance.actors import require
+from compliance.clock import now
+from compliance.forms.clocks import ChargeForm
 from compliance.permissions import Permission
+from compliance.queries_clocks import COUNTING, Asked
 from compliance.regimes import load
-from compliance.regimes.schema import Evidence, Status
-from compliance.services import deadline
+from compliance.services import charge, deadline, wording
 from compliance.states import REPORT
 from compliance.views import shown
 from compliance.views.form_page import Crumb
 from compliance.views.http import actor, fetch, page
+from compliance.views.tables import Address, Badge, Column, Empty, Filter, Kind, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,47 +35,159 @@ if TYPE_CHECKING:
     from compliance.actors import Actor
     from compliance.models import ClockInstance, Report
 
-COUNTING = ("running", "overdue", "overdue_immediate")
-# The groups below those that count, in the order they stand on the board.
-QUIET: tuple[tuple[str, tuple[str, ...], Promise, Promise], ...] = (
-    (
-        "facts",
-        ("facts_needed",),
-        _("Facts needed"),
-        _("Whether these count depends on something nobody has said yet."),
+GROUPS: dict[str, tuple[Promise, Promise]] = {
+    "counting": (
+        _("Counting"),
+        _("What counts down, or is overdue. The soonest comes first."),
     ),
-    (
-        "pending",
-        ("pending_anchor",),
+    "facts": (
+        _("Facts needed"),
+        _("Whether these count depends on something nobody has said yet. They do not count down."),
+    ),
+    "pending": (
         _("Waiting for an earlier step"),
         _("These begin to count when the step before them is taken."),
     ),
-    (
-        "future",
-        ("not_in_force",),
+    "future": (
         _("Not in force"),
-        _("These would apply, but the law is not in force on this date. They do not count down."),
+        _(
+            "Contested, proposed or not yet effective on the day in question. They never count down."
+        ),
     ),
-    ("met", ("met",), _("Met"), _("A receipt stopped these.")),
-)
-STATUS_WORDS: dict[Status, tuple[Promise, str]] = {
-    Status.IN_FORCE: (_("in force"), "ok"),
-    Status.FORMALLY_APPLICABLE: (_("formally applicable"), "info"),
-    Status.ENACTED_NOT_EFFECTIVE: (_("enacted, not yet effective"), "neutral"),
-    Status.PROPOSED: (_("proposed"), "neutral"),
-    Status.CONTESTED: (_("contested"), "warn"),
-    Status.REPEALED: (_("repealed"), "neutral"),
+    "met": (_("Met"), _("A receipt stopped these.")),
 }
-EVIDENCE_WORDS: dict[Evidence, Promise] = {
-    Evidence.PRIMARY: _("read in the law's own text"),
-    Evidence.SECONDARY: _("known from secondary sources"),
-    Evidence.MEMORY: _("not checked against a source yet"),
-    Evidence.HOUSE: _("a rule of the house, no law"),
+WHOSE: dict[str, Promise] = {"": _("anyone's"), "mine": _("mine"), "nobody": _("nobody's")}
+WITHIN: dict[str, Promise] = {
+    "": _("any"),
+    "overdue": _("overdue"),
+    "4h": _("within 4 hours"),
+    "day": _("within a day"),
+    "week": _("within a week"),
 }
+N_CARDS = 3
+
+
+def _clock_url(clock: ClockInstance) -> str:
+    return shown.url("compliance:clock", clock.uuid)
+
+
+def _state(clock: ClockInstance) -> Badge:
+    return Badge(shown.clock_word(clock), shown.CLOCK_TONES.get(clock.state, "neutral"))
+
+
+def _report(clock: Any) -> Badge | None:
+    return shown.badge(REPORT, clock.report_state) if clock.report_state else None
+
+
+def _incident_url(clock: ClockInstance) -> str:
+    return shown.page_of(clock.about_kind, clock.about_uuid)
+
+
+def _owner(clock: ClockInstance) -> str:
+    if clock.owner and clock.deputy:
+        names = {"owner": clock.owner.name, "deputy": clock.deputy.name}
+        return _now("%(owner)s, deputy %(deputy)s") % names
+    return clock.owner.name if clock.owner else ""
+
+
+def _dated(clock: ClockInstance) -> Any:
+    return clock.target_due if clock.state in COUNTING else clock.earliest_if_confirmed
+
+
+CLOCKS = Table(
+    caption=_("Clocks"),
+    name="clocks",
+    columns=(
+        Column("left", _("Time left"), value=shown.clock_card, kind=Kind.LEFT),
+        Column("stage", _("Next stage"), value=lambda row: shown.said(deadline.stage_title(row)),
+               url=_clock_url),
+        Column("incident", _("Incident"), value="subject.label", url=_incident_url),
+        Column("regime", _("Regime"), value=lambda row: shown.said(row.regime_title),
+               url=shown.regime_url),
+        Column("due", _("Target, your zone"), value=_dated, kind=Kind.MOMENT, sort="target_due"),
+        Column("there", _("At the recipient"),
+               value=lambda row: shown.at_recipient(_dated(row), row.zone)),
+        Column("report", _("Report"), value=_report, kind=Kind.BADGE,
+               url=lambda row: shown.page_of("report", row.report_uuid)),
+        Column("owner", _("Owner"), value=_owner, sort="owner__name"),
+        Column("recipient", _("Recipient"), value=lambda row: shown.said(row.recipient),
+               shown=False),
+        Column("state", _("State"), value=_state, kind=Kind.BADGE, shown=False),
+    ),
+    filters=(
+        Filter("regime", _("Regime"), [(each.key, _(each.title)) for each in load.current()]),
+    ),
+    search=("subject__label",),
+    # The first is always empty here; with it PostgreSQL, too, reads the board's index in order.
+    order=("replaced_by", "target_due", "id"),
+    empty=Empty(
+        _("No clock stands here."),
+        _("Clocks start when a person classifies an incident and says when the organisation became"
+          " aware. An alert starts none."),
+    ),
+)  # fmt: skip
+
+
+@require_safe
+def board(request: HttpRequest) -> HttpResponse:
+    """All incidents, all regimes, a page at a time."""
+    who = actor(request)
+    require(who, Permission.REPORT_READ)
+    address = Address(request.GET)
+    asked = _asked(address)
+    table = CLOCKS.page(queries_clocks.board(who, asked, now()), request)
+    counts = queries_clocks.group_counts(who)
+    title, hint = GROUPS[asked.show]
+    is_first = table.paging.number == 1 and asked.show == "counting"
+    context = {
+        "table": table,
+        "title": title,
+        "hint": hint,
+        "cards": [row.cells[0].value for row in table.rows[:N_CARDS]] if is_first else [],
+        "tabs": [
+            {
+                "label": label,
+                "count": counts[key],
+                "url": address.having(show=key),
+                "is_current": key == asked.show,
+            }
+            for key, (label, _hint) in GROUPS.items()
+        ],
+        "narrowings": [
+            (_("Whose"), _choices("whose", WHOSE, asked.whose, address)),
+            (_("Due"), _choices("within", WITHIN, asked.within, address)),
+        ],
+        "zone": timezone.get_current_timezone_name(),
+        "nav_current": "compliance:duties",
+    }
+    return page(request, "compliance/duties.html", context, "board")
+
+
+def _asked(address: Address) -> Asked:
+    """What the address asks for; anything unknown narrows nothing."""
+    show, whose, within = (address.get(key) for key in ("show", "whose", "within"))
+    return Asked(
+        show if show in GROUPS else "counting",
+        whose if whose in WHOSE else "",
+        within if within in WITHIN else "",
+    )
+
+
+def _choices(
+    key: str, words: dict[str, Promise], chosen: str, address: Address
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "label": label,
+            "url": address.having(**{key: value or None}),
+            "is_chosen": value == chosen,
+        }
+        for value, label in words.items()
+    ]
 
 
 class Shown(NamedTuple):
-    """One clock on the board with what hangs on it."""
+    """One clock with what hangs on it."""
 
     clock: ClockInstance
     card: dict[str, Any]
@@ -80,46 +197,24 @@ class Shown(NamedTuple):
     report_state: Any
 
 
-class Group(NamedTuple):
-    """Clocks that stand alike."""
-
-    key: str
-    title: Promise
-    hint: Promise
-    rows: list[Shown]
-
-
-@require_safe
-def board(request: HttpRequest) -> HttpResponse:
-    """All incidents, all regimes: what counts down first, then what waits and why."""
-    who = actor(request)
-    require(who, Permission.REPORT_READ)
-    rows = all_shown(queries.clocks_for(who).order_by("target_due", "regime", "stage"), who)
-    counting = [row for row in rows if row.clock.state in COUNTING]
-    quiet = [
-        Group(key, title, hint, [row for row in rows if row.clock.state in states])
-        for key, states, title, hint in QUIET
-    ]
-    context = {
-        "counting": counting,
-        "groups": [group for group in quiet if group.rows],
-        "regimes": load.current(),
-        "nav_current": "compliance:duties",
-    }
-    return page(request, "compliance/duties.html", context, "board")
-
-
 def all_shown(clocks: Iterable[ClockInstance], who: Actor) -> list[Shown]:
     """Clocks with their reports, in a fixed number of queries."""
     found = list(clocks)
     reports = {
-        (each.about_uuid, each.regime, each.stage): each
+        (each.about_uuid, each.regime, each.stage, each.sequence, each.authority): each
         for each in queries.reports_for(who)
         .filter(about_uuid__in={clock.about_uuid for clock in found})
-        .exclude(state="superseded")
+        .exclude(state__in=queries_clocks.DONE)
+        .order_by("pk")
     }
     return [
-        show(clock, reports.get((clock.about_uuid, clock.regime, clock.stage))) for clock in found
+        show(
+            clock,
+            reports.get(
+                (clock.about_uuid, clock.regime, clock.stage, clock.sequence, clock.authority)
+            ),
+        )
+        for clock in found
     ]
 
 
@@ -144,75 +239,96 @@ def show(clock: ClockInstance, report: Report | None) -> Shown:
 def clock(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """One clock: the rule that led to its dates, and how it stood before."""
     who = actor(request)
-    found = fetch(
-        queries.clock_history_for(who).select_related("subject", "replaced_by"), uuid=uuid
-    )
+    found = _fetch(request, uuid)
     history = queries.clock_history_for(who).filter(
-        about_uuid=found.about_uuid, regime=found.regime, stage=found.stage
+        about_uuid=found.about_uuid,
+        regime=found.regime,
+        stage=found.stage,
+        sequence=found.sequence,
+        authority=found.authority,
     )
     [row] = all_shown([found], who)
+    may_assign = found.replaced_by is None and who.may(Permission.DUTY_MANAGE, found.subject)
     context = {
         "row": row,
         "clock": found,
-        "history": [(each, shown.STATE_WORDS[each.state]) for each in history.order_by("-pk")],
+        "pinned": _pinned(found),
+        "history": [(each, shown.clock_word(each)) for each in history.order_by("-pk")],
         "facts": _clock_facts(found),
+        "charge_form": _charge_form(found) if may_assign else None,
         "crumbs": [Crumb(_("Duties"), shown.url("compliance:duties")), Crumb(row.stage_title)],
         "nav_current": "compliance:duties",
     }
     return page(request, "compliance/clock.html", context)
 
 
+def _fetch(request: HttpRequest, uuid: UUID) -> ClockInstance:
+    rows = queries.clock_history_for(actor(request))
+    return fetch(rows.select_related("subject", "replaced_by", "owner", "deputy"), uuid=uuid)
+
+
+def _charge_form(found: ClockInstance) -> ChargeForm:
+    start = {
+        "owner": found.owner.uuid if found.owner else "",
+        "deputy": found.deputy.uuid if found.deputy else "",
+    }
+    return ChargeForm(initial=start, people=queries_clocks.in_charge())
+
+
+@require_POST
+def assign(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Put somebody in charge, with somebody in their place."""
+    found = _fetch(request, uuid)
+    require(actor(request), Permission.DUTY_MANAGE, found.subject)
+    form = ChargeForm(request.POST, people=queries_clocks.in_charge())
+    if form.is_valid():
+        asked = form.cleaned_data
+        charge.assign(found, owner=asked["owner"], deputy=asked["deputy"], by=actor(request))
+        messages.success(request, _now("Assigned."))
+    else:
+        words = " ".join(str(error) for errors in form.errors.values() for error in errors)
+        messages.error(request, words)
+    return redirect("compliance:clock", uuid=uuid)
+
+
+def _pinned(found: ClockInstance) -> dict[str, Any]:
+    """The version the clock keeps, where it is read, and whether a newer one has come since."""
+    try:
+        newest = load.get(found.regime)
+    except load.UnknownRegime:
+        newest = None
+    return {
+        "reference": f"{found.regime}@{found.regime_version}",
+        "url": shown.regime_url(found),
+        "newer": newest if newest and newest.version != found.regime_version else None,
+        "status": shown.law_word(found),
+    }
+
+
 def _clock_facts(found: ClockInstance) -> list[shown.Fact]:
-    return [
+    nobody = _("nobody")
+    facts = [
+        shown.Fact(_("Owner"), found.owner.name if found.owner else nobody),
+        shown.Fact(_("Deputy"), found.deputy.name if found.deputy else nobody),
+        shown.Fact(_("Regime"), shown.said(found.regime_title), "text", shown.regime_url(found)),
         shown.Fact(
-            _("Regime"),
-            shown.said(found.regime_title),
+            _("Pinned version"),
+            f"{found.regime}@{found.regime_version}",
             "text",
-            shown.url("compliance:regime", found.regime),
+            shown.regime_url(found),
         ),
-        shown.Fact(_("Pinned version"), f"{found.regime}@{found.regime_version}"),
         shown.Fact(_("Digest of the rule"), found.regime_sha256, "digest"),
         shown.Fact(_("Recipient"), shown.said(found.recipient)),
-        shown.Fact(_("Zone"), found.zone),
+        shown.Fact(_("Zone of the recipient"), found.zone),
+        shown.Fact(_("There, the target is"), _target_there(found)),
         shown.Fact(_("Computed"), found.computed_at, "time"),
+        shown.Fact(_("Digest of the facts"), found.facts_sha256, "digest"),
         shown.Fact(_("Digest of the inputs"), found.inputs_sha256, "digest"),
     ]
+    if found.met_at:
+        facts.append(shown.Fact(_("Met"), found.met_at, "time"))
+    return facts
 
 
-@require_safe
-def regimes(request: HttpRequest) -> HttpResponse:
-    """Which regimes this installation knows."""
-    require(actor(request), Permission.REPORT_READ)
-    rows = [{"regime": each, "status": _status(each.status)} for each in load.current()]
-    crumbs = [Crumb(_("Duties"), shown.url("compliance:duties")), Crumb(_("Regimes"))]
-    context = {"rows": rows, "crumbs": crumbs, "nav_current": "compliance:duties"}
-    return page(request, "compliance/regimes.html", context)
-
-
-@require_safe
-def regime(request: HttpRequest, key: str) -> HttpResponse:
-    """One regime, article by article, with how each statement was learnt."""
-    require(actor(request), Permission.REPORT_READ)
-    try:
-        found = load.get(key)
-    except load.UnknownRegime as error:
-        raise Http404 from error
-    context = {
-        "regime": found,
-        "status": _status(found.status),
-        "evidence": EVIDENCE_WORDS[found.evidence],
-        "bases": [(each, EVIDENCE_WORDS[each.evidence]) for each in found.legal_basis],
-        "versions": [each for each in load.regimes() if each.key == found.key],
-        "crumbs": [
-            Crumb(_("Duties"), shown.url("compliance:duties")),
-            Crumb(_("Regimes"), shown.url("compliance:regimes")),
-            Crumb(shown.said(found.title)),
-        ],
-        "nav_current": "compliance:duties",
-    }
-    return page(request, "compliance/regime.html", context)
-
-
-def _status(status: Status) -> dict[str, Any]:
-    label, tone = STATUS_WORDS[status]
-    return {"label": label, "tone": tone}
+def _target_there(found: ClockInstance) -> str:
+    return wording.moment(found.target_due, found.zone) if found.target_due else ""

@@ -10,10 +10,10 @@ from django.http import HttpRequest
 from ninja import Status
 
 from compliance.services import idempotency
-from compliance.services.idempotency import KeyReused
+from compliance.services.idempotency import InFlight, KeyReused
 from compliance.views.http import actor
 
-__all__ = ["KeyMissing", "KeyReused", "once"]
+__all__ = ["InFlight", "KeyMissing", "KeyReused", "once"]
 
 LONGEST_KEY = 200
 
@@ -30,6 +30,7 @@ def once(
     Raises:
         KeyMissing: no key, or a longer one than 200 characters.
         KeyReused: the key belongs to a request with another body or path.
+        InFlight: the first call with this key has not ended yet.
     """
     key = request.headers.get("Idempotency-Key", "")
     if not key or len(key) > LONGEST_KEY:

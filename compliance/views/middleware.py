@@ -19,7 +19,7 @@ from compliance.services import account
 
 Answer = Callable[[HttpRequest], HttpResponse]
 # Doors that ask for their own credentials, or need none.
-OPEN = ("/account/", "/static/", "/api/", "/v1/", "/healthz")
+OPEN = ("/account/", "/static/", "/api/", "/v1/", "/feeds/", "/healthz")
 
 
 class ActorMiddleware:

@@ -2,42 +2,40 @@
 
 from __future__ import annotations
 
-import difflib
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
 from django.http import Http404
 from django.shortcuts import redirect
-from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from compliance import queries
 from compliance.actors import require
-from compliance.filing.base import FilingError
-from compliance.forms.reports import AnswersForm, FileForm, ReceiptForm
+from compliance.forms.reports import AnswersForm, FileForm
 from compliance.permissions import Permission
 from compliance.regimes import load
 from compliance.services import report as reports
-from compliance.services import submission, wording
-from compliance.states import APPROVAL, FILING, REPORT
+from compliance.services import report_translation, submission
+from compliance.states import APPROVAL, REPORT
 from compliance.views import shown
 from compliance.views.duties import all_shown
-from compliance.views.form_page import Crumb, form_page, sent
+from compliance.views.filings import filing_shown
+from compliance.views.form_page import Crumb, sent
 from compliance.views.http import actor, fetch, page
+from compliance.views.report_shown import Numbered, answers, changes, lines_missing
 from compliance.views.tables import Column, Empty, Filter, Kind, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from datetime import datetime
+    from collections.abc import Callable
     from uuid import UUID
 
     from django.http import HttpRequest, HttpResponse
     from django.utils.functional import Promise
 
     from compliance.actors import Actor
-    from compliance.models import Filing, Report, Revision
+    from compliance.models import Report
 
 REPORTS = Table(
     caption=_("Reports"),
@@ -84,51 +82,19 @@ REPORTS = Table(
         _("Reports begin when a person classifies an incident and a clock starts."),
     ),
 )
-OUTCOMES: dict[str, Promise] = {
-    "started": _("begun"),
-    "receipt": _("receipt"),
-    "rejected": _("rejected"),
-    "by hand": _("by hand"),
-    "unknown": _("unknown"),
-    "failed": _("failed"),
-}
-WAYS: dict[str, Promise] = {
-    "http": _("Sent to the recipient's interface"),
-    "manual": _("Handed over by a person"),
-    "null": _("Kept here; sent nowhere"),
+SENT = ("filed", "acknowledged")
+LANGUAGES = {
+    "en": _("English"),
+    "de": _("German"),
+    "fr": _("French"),
 }
 TABS: dict[str, Promise] = {
     "overview": _("Overview"),
     "revisions": _("Revisions"),
+    "translations": _("Translations"),
     "approvals": _("Approvals"),
     "timeline": _("Timeline"),
 }
-
-
-class Answered(NamedTuple):
-    """One field of the report as the page shows it."""
-
-    label: str
-    cite: str
-    answer: dict[str, str]
-    words: str
-    moments: list[wording.Moment]
-    source_url: str
-    at: datetime | None
-
-
-class Changed(NamedTuple):
-    """One field that a revision changed, line by line."""
-
-    label: str
-    lines: list[tuple[str, str]]
-
-
-class Numbered(NamedTuple):
-    """One revision and what it changed."""
-
-    revision: Revision
-    changes: list[Changed]
 
 
 @require_safe
@@ -156,7 +122,7 @@ def report(request: HttpRequest, uuid: UUID, tab: str = "overview") -> HttpRespo
         "state": shown.badge(REPORT, found.state),
         "clocks": _clocks(found, who),
         "facts": _facts(found),
-        "verbs": REPORT.verbs(found, who),
+        "verbs": _verbs(found, who),
         "tab": tab,
         "tabs": _tabs(found, tab),
         "crumbs": [*_crumbs(), Crumb(found.title)],
@@ -164,6 +130,14 @@ def report(request: HttpRequest, uuid: UUID, tab: str = "overview") -> HttpRespo
         **FILL[tab](found, who),
     }
     return page(request, "compliance/report.html", context, "filing")
+
+
+def _verbs(found: Report, who: Actor) -> list[str]:
+    """What the reader may do now; whoever wrote part of a report does not approve it."""
+    verbs = REPORT.verbs(found, who)
+    return [
+        each for each in verbs if each != "approve" or who.user_id not in reports.editors(found)
+    ]
 
 
 def _report(who: Actor, uuid: UUID) -> Report:
@@ -180,7 +154,10 @@ def _crumbs() -> list[Crumb]:
 
 def _clocks(found: Report, who: Actor) -> list[dict[str, Any]]:
     clocks = queries.clocks_for(who).filter(
-        about_uuid=found.about_uuid, regime=found.regime, stage=found.stage
+        about_uuid=found.about_uuid,
+        regime=found.regime,
+        stage=found.stage,
+        authority__in={found.authority, ""},
     )
     return [row.card for row in all_shown(clocks, who)]
 
@@ -193,7 +170,9 @@ def _tabs(found: Report, current: str) -> list[dict[str, Any]]:
             if key == "overview"
             else shown.url("compliance:report_tab", found.uuid, key),
             "is_current": key == current,
-            "count": found.revisions.count() if key == "revisions" else None,
+            "count": found.revisions.filter(translation_of=None).count()
+            if key == "revisions"
+            else None,
         }
         for key, label in TABS.items()
     ]
@@ -209,8 +188,16 @@ def _facts(found: Report) -> list[shown.Fact]:
             "text",
             shown.page_of(found.about_kind, found.about_uuid),
         ),
-        shown.Fact(_("Regime"), pinned, "text", shown.url("compliance:regime", found.regime)),
-        shown.Fact(_("Recipient"), found.recipient or _("inside the organisation")),
+        shown.Fact(
+            _("Regime"),
+            pinned,
+            "text",
+            shown.url("compliance:regime_version", found.regime, found.regime_version),
+        ),
+        shown.Fact(_("Recipient"), reports.recipient(found) or _("inside the organisation")),
+        shown.Fact(_("Kind of report"), shown.said(reports.KINDS[found.what])),
+        shown.Fact(_("Language"), found.get_language_display()),
+        *([shown.Fact(_("Number in this stage"), found.sequence)] if found.sequence > 1 else []),
         shown.Fact(_("Drafted by"), found.drafted_by.name),
         shown.Fact(_("Revision"), revision.number),
         shown.Fact(_("Its digest"), revision.sha256, "digest"),
@@ -219,13 +206,18 @@ def _facts(found: Report) -> list[shown.Fact]:
     ]
     if found.supersedes:
         facts.append(
-            shown.Fact(_("Replaces"), found.supersedes.title, "text", found.supersedes.path)
+            shown.Fact(
+                _("Withdraws") if found.what == found.What.WITHDRAWAL else _("Replaces"),
+                found.supersedes.title,
+                "text",
+                found.supersedes.path,
+            )
         )
     return facts
 
 
 def _overview(found: Report, who: Actor) -> dict[str, Any]:
-    filings = [_filing(each, who) for each in found.filings.order_by("-pk")]
+    filings = [filing_shown(each, who) for each in found.filings.order_by("-pk")]
     is_moving = found.state == "filing" and any(
         each["filing"].state in {"queued", "sending"} for each in filings
     )
@@ -233,15 +225,28 @@ def _overview(found: Report, who: Actor) -> dict[str, Any]:
     return {
         "answers": answers(found),
         "limit": reports.limit(found),
-        "missing": reports.missing(found),
+        "missing": lines_missing(found),
+        "notice_is_due": reports.notice_is_due(found),
+        "admission": reports.regime_of(found).admission,
+        "takes_incomplete": reports.takes_incomplete(found),
+        "languages": _unread(found),
         "filings": filings,
         "is_changing": is_moving or is_printing,
         "is_printing": is_printing,
         "paper": _paper(found, who),
         "file_form": FileForm(None, ways=submission.ways(found)),
         "asked": reports.waiting(found),
-        "is_mine": who.user_id in {found.drafted_by_id, found.revised_by_id},
+        "is_mine": who.user_id in reports.editors(found),
+        "may_follow": found.state in SENT and who.may(Permission.REPORT_DRAFT, found.subject),
     }
+
+
+def _unread(found: Report) -> str:
+    """The languages that the authority takes, where the report's is none of them."""
+    taken = reports.languages_taken(found)
+    if not taken or found.language in taken:
+        return ""
+    return ", ".join(str(LANGUAGES.get(each, each)) for each in taken)
 
 
 def _paper(found: Report, who: Actor) -> Any:
@@ -249,79 +254,51 @@ def _paper(found: Report, who: Actor) -> Any:
     return papers.order_by("-pk").first()
 
 
-def answers(found: Report) -> list[Answered]:
-    """What the regime asks, in its order, with what is answered and how it is known."""
-    zone = reports.zone_of(found)
-    return [
-        Answered(
-            asked.label,
-            asked.cite,
-            said,
-            said.get("words", said["value"]),
-            wording.moments(said["value"], zone) if "words" in said else [],
-            _source_url(said),
-            _said_at(said),
-        )
-        for asked, said in reports.answers(found)
-    ]
-
-
-def _said_at(answer: dict[str, str]) -> datetime | None:
-    return parse_datetime(answer.get("at", ""))
-
-
-def _source_url(answer: dict[str, str]) -> str:
-    kind, colon, uuid = answer.get("source", "").partition(":")
-    return shown.page_of(kind, uuid) if colon and answer.get("mark") == "measured" else ""
-
-
-def _filing(each: Filing, who: Actor) -> dict[str, Any]:
-    return {
-        "filing": each,
-        "way": WAYS.get(each.way, each.way),
-        "state": shown.badge(FILING, each.state),
-        "tries": [
-            (attempt, OUTCOMES.get(attempt.outcome, attempt.outcome))
-            for attempt in each.tries.order_by("number")
-        ],
-        "verbs": FILING.verbs(each, who),
-    }
-
-
 def _revisions(found: Report, who: Actor) -> dict[str, Any]:
     del who
     labels = {each.id: str(each.label) for each in reports.fields_of(found)}
-    revisions = list(found.revisions.select_related("by").order_by("number"))
+    texts = found.revisions.filter(translation_of=None)
+    revisions = list(texts.select_related("by").order_by("number"))
     before: dict[str, Any] = {}
     rows = []
     for revision in revisions:
         fields = reports.told(found, revision.fields)
         rows.append(Numbered(revision, changes(before, fields, labels)))
         before = fields
-    return {"revisions": rows[::-1]}
+    return {"revisions": rows[::-1], **_against_earlier(found, before, labels)}
 
 
-def changes(before: dict[str, Any], after: dict[str, Any], labels: dict[str, str]) -> list[Changed]:
-    """Which answers differ, as lines kept, taken away and added."""
-    return [
-        Changed(labels.get(name, name), list(_diff(_words(before.get(name, {})), _words(answer))))
-        for name, answer in after.items()
-        if _words(before.get(name, {})) != _words(answer)
+def _against_earlier(found: Report, said: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
+    """What this stage says otherwise than what the same authority was told before."""
+    earlier = reports.earlier_filed(found)
+    if earlier is None:
+        return {}
+    then = reports.told(earlier, reports.newest(earlier).fields)
+    labels = {each.id: str(each.label) for each in reports.fields_of(earlier)} | labels
+    return {"earlier": earlier, "against": changes(then, said, labels)}
+
+
+def _translations(found: Report, who: Actor) -> dict[str, Any]:
+    """Each translation of the revision that stands: whose it is, who approved it, what it says."""
+    labels = {each.id: each.label for each in reports.fields_of(found)}
+    rows = [
+        {
+            "made": each,
+            "language": found.Language(each.language).label,
+            "is_approved": report_translation.is_approved(found, each),
+            "approved_by": report_translation.approvers(found, each),
+            "may_approve": found.state in report_translation.OPEN
+            and each.translator_id != who.user_id
+            and who.may(Permission.REPORT_APPROVE, found.subject),
+            "texts": [(labels.get(name, name), text) for name, text in each.fields.items()],
+        }
+        for each in report_translation.standing(found)
     ]
-
-
-def _words(answer: dict[str, str]) -> str:
-    if answer.get("status") in {"unknown", "not_applicable"}:
-        words = _now("not known") if answer["status"] == "unknown" else _now("does not apply")
-        return f"{words}: {answer.get('why', '')}"
-    return answer.get("words", answer.get("value", ""))
-
-
-def _diff(before: str, after: str) -> Iterable[tuple[str, str]]:
-    signs = {" ": "kept", "-": "taken", "+": "added"}
-    for line in difflib.ndiff(before.splitlines(), after.splitlines()):
-        if line[0] in signs:
-            yield signs[line[0]], line[2:]
+    may_begin = found.state in report_translation.OPEN and who.may(
+        Permission.REPORT_DRAFT, found.subject
+    )
+    offered = [pair for pair in found.Language.choices if pair[0] != found.language]
+    return {"translations": rows, "offered": offered if may_begin else []}
 
 
 def _approvals(found: Report, who: Actor) -> dict[str, Any]:
@@ -336,6 +313,7 @@ def _timeline(found: Report, who: Actor) -> dict[str, Any]:
 FILL: dict[str, Callable[[Report, Actor], dict[str, Any]]] = {
     "overview": _overview,
     "revisions": _revisions,
+    "translations": _translations,
     "approvals": _approvals,
     "timeline": _timeline,
 }
@@ -427,63 +405,9 @@ def file(request: HttpRequest, uuid: UUID) -> HttpResponse:
     found = _report(who, uuid)
     form = FileForm(request.POST, ways=submission.ways(found))
     if form.is_valid():
-        submission.file(found, way=form.chosen.kind, way_config=dict(form.chosen.config), by=who)
+        config = submission.frozen(form.chosen)
+        submission.file(found, way=form.chosen.kind, way_config=config, by=who)
         messages.success(request, _now("On its way. The receipt appears here."))
     else:
         messages.error(request, _now("Choose one of the ways this report may be filed."))
     return redirect("compliance:report", uuid=uuid)
-
-
-def _filing_of(who: Actor, uuid: UUID) -> Filing:
-    return fetch(queries.filings_for(who), uuid=uuid)
-
-
-@require_safe
-def filing(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """A filing is read on its report's page."""
-    return redirect("compliance:report", uuid=_filing_of(actor(request), uuid).report.uuid)
-
-
-@require_POST
-def resend(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """Ask again with the same key."""
-    who = actor(request)
-    found = _filing_of(who, uuid)
-    submission.resend(found, by=who)
-    return redirect("compliance:report", uuid=found.report.uuid)
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def receipt(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """Enter the recipient's proof of what was filed by hand."""
-    who = actor(request)
-    found = _filing_of(who, uuid)
-    require(who, Permission.REPORT_FILE, found.subject)
-    form = ReceiptForm(sent(request), request.FILES or None)
-    if form.is_valid():
-        try:
-            _enter(found, form, who)
-        except FilingError as error:
-            form.add_error(None, str(error))
-        else:
-            return redirect("compliance:report", uuid=found.report.uuid)
-    return form_page(
-        request,
-        form,
-        title=_("Enter the receipt"),
-        verb=_("Enter the receipt"),
-        back=found.report.path,
-        lead=found.report.title,
-        crumbs=[*_crumbs(), Crumb(found.report.title, found.report.path)],
-    )
-
-
-def _enter(found: Filing, form: ReceiptForm, who: Actor) -> None:
-    said = form.cleaned_data
-    submission.enter(
-        found,
-        reference=said["reference"],
-        received_at=said["received_at"],
-        proof=said["proof"].read(),
-        by=who,
-    )

@@ -16,10 +16,14 @@ from compliance import phrase
 from compliance.audit.log import Line
 from compliance.clock import now
 from compliance.machines import NAMED, Machine
+from compliance.regimes import load
+from compliance.regimes.schema import Status
 from compliance.services import deadline, wording
 from compliance.views.tables import Badge
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from compliance.models import ClockInstance
 
 Text = str | Promise
@@ -44,11 +48,16 @@ ICONS = {
 LINKED = frozenset(
     {
         "alert",
+        "authority_question",
+        "authority_request",
         "decision",
         "deployment",
         "document",
+        "duty",
         "evidence",
         "incident",
+        "occurrence",
+        "release",
         "report",
         "review",
         "rollback",
@@ -69,6 +78,22 @@ STATE_WORDS: dict[str, Promise] = {
     "pending_anchor": gettext_lazy("waiting for an earlier step"),
     "not_applicable": gettext_lazy("does not apply"),
 }
+
+
+CLOCK_TONES = {
+    "running": "info",
+    "overdue": "bad",
+    "overdue_immediate": "bad",
+    "met": "ok",
+    "facts_needed": "warn",
+}
+LAW_WORDS: dict[Status, Promise] = {
+    Status.ENACTED_NOT_EFFECTIVE: gettext_lazy("enacted, not yet effective"),
+    Status.PROPOSED: gettext_lazy("proposed only"),
+    Status.CONTESTED: gettext_lazy("contested"),
+    Status.REPEALED: gettext_lazy("repealed"),
+}
+"""What keeps a regime from counting down."""
 
 
 OTHER_WORDS: dict[str, dict[str, Promise]] = {
@@ -219,17 +244,43 @@ def clock_card(clock: ClockInstance) -> dict[str, Any]:
         "law": said(clock.regime_title),
         "article": said(deadline.cite(clock)),
         "state": _component_state(clock.state),
-        "state_label": "" if counting else STATE_WORDS.get(clock.state, ""),
+        "state_label": "" if counting else clock_word(clock),
         "remaining_text": _remaining(left),
         "target_due": clock.target_due if counting else None,
         "legal_latest": clock.legal_latest if counting else None,
+        "earliest": clock.earliest_if_confirmed if clock.state == "facts_needed" else None,
         "started_at": clock.started_at,
         "fraction": fraction,
         "tone": _tone(left, fraction),
         "zone": clock.zone,
-        "recipient_zone_text": _at_recipient(clock) if has_dates else "",
+        "recipient_zone_text": at_recipient(clock.target_due if has_dates else None, clock.zone),
         "note": "",
         "url": clock.path,
+    }
+
+
+def due_card(
+    title: str, due: datetime, *, zone: str, since: datetime | None, law: str = "", path: str = ""
+) -> dict[str, Any]:
+    """A date that is no clock's, for the same component: a standing duty's, an authority's."""
+    at = now()
+    left, fraction = due - at, 0.0
+    if since is not None and since < due:
+        fraction = float(min(1.0, max(0.0, (at - since) / (due - since))))
+    return {
+        "title": title,
+        "law": law,
+        "article": "",
+        "state": "running",
+        "remaining_text": _remaining(left),
+        "target_due": due,
+        "started_at": since,
+        "fraction": fraction,
+        "tone": _tone(left, fraction),
+        "zone": zone,
+        "recipient_zone_text": at_recipient(due, zone),
+        "note": "",
+        "url": path,
     }
 
 
@@ -276,8 +327,29 @@ def _remaining(left: timedelta | None) -> str:
     return (_("overdue by %s") if over else _("%s left")) % text
 
 
-def _at_recipient(clock: ClockInstance) -> str:
+def at_recipient(at: datetime | None, zone: str) -> str:
     """The same instant on the recipient's wall, where that is another than the reader's."""
-    if clock.target_due is None or clock.zone == timezone.get_current_timezone_name():
+    if at is None or zone == timezone.get_current_timezone_name():
         return ""
-    return f"{wording.moment(clock.target_due, clock.zone)} ({clock.zone})"
+    return f"{wording.moment(at, zone)} ({zone})"
+
+
+def clock_word(clock: ClockInstance) -> str:
+    """How a clock stands; where the law is not in force, why it is not."""
+    if clock.state == "not_in_force" and (law := law_word(clock)):
+        return str(law)
+    return str(STATE_WORDS.get(clock.state, clock.state))
+
+
+def law_word(clock: ClockInstance) -> Text:
+    """How the pinned version stands as law, where that keeps it from counting."""
+    try:
+        regime = load.get(f"{clock.regime}@{clock.regime_version}")
+    except load.UnknownRegime:
+        return ""
+    return LAW_WORDS.get(regime.status, "")
+
+
+def regime_url(clock: ClockInstance) -> str:
+    """The page of the very version that the clock is pinned to."""
+    return url("compliance:regime_version", clock.regime, clock.regime_version)

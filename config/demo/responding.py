@@ -16,7 +16,7 @@ from compliance.ids import uuid7
 from compliance.models import ClockInstance, Document, Filing, Report
 from compliance.services import deadline, report, submission
 from compliance.views.facts import APPLIES
-from compliance.views.reports import OUTCOMES
+from compliance.views.filings import OUTCOMES
 from compliance.views.shown import STATE_WORDS
 from config.demo.gating import target_of
 from config.demo.registering import CANARY, PRODUCTION, SCENARIOS

@@ -16,13 +16,11 @@ from compliance.clock import now
 from compliance.machines import TransitionRefused
 from compliance.models import Deployment, ModelVersion
 from compliance.permissions import Permission
-from compliance.regimes import engine
-from compliance.regimes.facts import Facts
-from compliance.regimes.outcome import RegimeOutcome, zulu
-from compliance.regimes.vocabulary import PREDICATES, Instant
-from compliance.services import deadline, fact, report, subject
+from compliance.regimes.outcome import Applies, RegimeOutcome, zulu
+from compliance.regimes.vocabulary import Instant
+from compliance.services import deadline, report, subject
 from incidents.models import Classification, Incident, Note, PriorNotice
-from incidents.services import knowledge, paging
+from incidents.services import finding, knowledge, paging
 from incidents.services.people import person
 from incidents.states import INCIDENT, ROLLBACK
 
@@ -136,35 +134,6 @@ def note(incident: Incident, text: str, *, by: Actor) -> Note:
     return written
 
 
-def facts_for(
-    incident: Incident,
-    *,
-    given: Mapping[str, Any],
-    limbs: Sequence[str] = (),
-    serious: bool | None = None,
-) -> Facts:
-    """What the engine may know: the registry's facts, what a person found, and what follows.
-
-    Raises:
-        FactsError: a fact is unknown or malformed; the message names it.
-    """
-    known = fact.known(incident.deployment.system)
-    instants: dict[str, Any] = {"detected_at": zulu(incident.detected_at)}
-    if incident.occurred_at is not None:
-        instants["occurred_at"] = zulu(incident.occurred_at)
-    if incident.resolved_at is not None:
-        instants["resolved_at"] = zulu(incident.resolved_at)
-    known |= instants
-    # A predicate given as none takes back what the registry suggests: the person does not know it.
-    known |= {
-        name: value for name, value in given.items() if value is not None or name in PREDICATES
-    }
-    known["limbs"] = list(limbs)
-    if serious is not None:
-        known["serious_incident"] = serious
-    return Facts.from_json(known)
-
-
 def preview(
     incident: Incident,
     *,
@@ -174,9 +143,22 @@ def preview(
     at: datetime | None = None,
 ) -> tuple[RegimeOutcome, ...]:
     """Which regimes would apply, why, and what each would require by when. Nothing is written."""
-    return engine.evaluate_all(
-        facts_for(incident, given=facts, limbs=limbs, serious=serious), at or now()
-    )
+    moment = at or now()
+    found = finding.facts_for(incident, given=facts, limbs=limbs, serious=serious)
+    learnt = moment if incident.classifications.exists() else None
+    return finding.judged(incident, found, moment, learnt_at=learnt)
+
+
+def awaited(incident: Incident, *, at: datetime | None = None) -> tuple[RegimeOutcome, ...]:
+    """Before anybody classified it: the regimes that wait for a person's finding.
+
+    Each stage that only lacks facts says when it would be due at the earliest, were they confirmed
+    now. Nothing counts down by it. Afterwards the clocks keep that date themselves.
+    """
+    if incident.classifications.exists():
+        return ()
+    judged = finding.judged(incident, finding.facts_for(incident, given={}), at or now())
+    return tuple(each for each in judged if each.applies is Applies.FACTS_NEEDED)
 
 
 @transaction.atomic
@@ -188,6 +170,8 @@ def classify(
     serious: bool,
     reasons: str,
     details: Mapping[str, str] | None = None,
+    oecd: Mapping[str, Any] | None = None,
+    states: Sequence[str] | None = None,
     by: Actor,
 ) -> Classification:
     """A person's finding of facts. Only now do clocks start.
@@ -201,27 +185,39 @@ def classify(
         serious: whether the incident is serious; the house's own clock then runs in any case.
         reasons: why, in the person's words.
         details: what reports ask for besides, in words, by `DETAILS`.
+        oecd: what was said to the OECD's criteria, by criterion.
+        states: the Member States where it happened, by ISO code: each one's authority gets a clock
+            and a report of its own where the law says so. None keeps what was said before.
         by: the person.
 
     Raises:
-        FactsError: a fact is unknown or malformed.
+        FactsError: a fact is unknown or malformed, or a Member State is.
         NotAllowed: not a person, or without the permission.
-        TransitionRefused: the incident is closed, or awareness lies in the future.
+        TransitionRefused: no reasons are given, or awareness lies in the future.
     """
     require(by, Permission.INCIDENT_CLASSIFY, incident.subject)
     classifier = person(by, _("only a person can classify an incident"))
+    if not reasons.strip():
+        raise TransitionRefused(_("Say why, in your own words: a clock starts by your finding."))
     at = now()
-    found = facts_for(incident, given=facts, limbs=limbs, serious=serious)
-    aware = _awareness(incident, found, at)
+    found = finding.facts_for(incident, given=facts, limbs=limbs, serious=serious)
+    aware = finding.awareness(incident, found, at)
+    before = incident.classifications.order_by("-number").first()
+    concerned = finding.states_of(before, states)
+    learnt = at if before else None
     classified = Classification.objects.create(
         incident=incident,
-        number=incident.classifications.count() + 1,
+        number=before.number + 1 if before else 1,
         serious=serious,
         limbs=list(limbs),
-        facts=_as_json(found, facts, aware),
+        facts=finding.as_json(found, facts, aware) | {"member_states": list(concerned)},
         reasons=reasons,
         details={name: text for name, text in (details or {}).items() if name in DETAILS and text},
-        outcome=[outcome_json(each) for each in engine.evaluate_all(found, at)],
+        oecd=dict(oecd or {}),
+        outcome=[
+            finding.outcome_json(each)
+            for each in finding.judged(incident, found, at, learnt_at=learnt)
+        ],
         by_id=classifier,
         at=at,
     )
@@ -238,57 +234,20 @@ def classify(
         limbs=list(limbs),
         aware_at=zulu(aware),
     )
-    counted = facts_for(
+    counted = finding.facts_for(
         incident, given={**facts, "aware_at": zulu(aware)}, limbs=limbs, serious=serious
     )
-    deadline.compute(incident.subject, incident, counted, reason=reasons, by=by)
+    deadline.compute(
+        incident.subject,
+        incident,
+        counted,
+        states=concerned,
+        learnt_at=learnt,
+        reason=reasons,
+        by=by,
+    )
     report.start_due(incident, knowledge.of(incident), by=by)
     return classified
-
-
-def _awareness(incident: Incident, found: Facts, at: datetime) -> datetime:
-    """The earliest awareness ever stated: a correction never wins time."""
-    stated = found.instants.get(Instant.AWARE)
-    if stated is None:
-        raise TransitionRefused(
-            _(
-                "Say when a person first knew (aware_at): the clocks count from it, not from the"
-                " alert."
-            )
-        )
-    if stated > at:
-        raise TransitionRefused(
-            _("Awareness cannot lie in the future; check the time and its zone.")
-        )
-    return min(stated, incident.aware_at) if incident.aware_at else stated
-
-
-def _as_json(found: Facts, given: Mapping[str, Any], aware: datetime) -> dict[str, Any]:
-    """The facts as they were used, in the form that can be read again."""
-    return {
-        **{str(name): value for name, value in found.predicates.items()},
-        **{str(name): zulu(moment) for name, moment in found.instants.items()},
-        "aware_at": zulu(aware),
-        "limbs": [str(limb) for limb in found.limbs],
-        "recipient_zone": found.recipient_zone,
-        "calendar": found.calendar,
-        "entity": found.entity,
-        "stated": sorted(given),
-    }
-
-
-def outcome_json(outcome: RegimeOutcome) -> dict[str, Any]:
-    """One regime's answer as it was shown to the person who decided."""
-    return {
-        "regime": outcome.regime,
-        "key": outcome.key,
-        "title": outcome.title,
-        "applies": str(outcome.applies),
-        "because": [
-            {"sentence": why.sentence.kept(), "cite": why.cite.kept()} for why in outcome.because
-        ],
-        "stages": [{**stage.as_json(), "title": stage.title} for stage in outcome.stages],
-    }
 
 
 @transaction.atomic
@@ -356,6 +315,55 @@ def resolve(incident: Incident, *, impact: str, by: Actor) -> None:
         note=impact,
         changes={"impact": impact, "resolved_at": now()},
     )
+    _recounted(
+        incident,
+        {Instant.RESOLVED: incident.resolved_at},
+        reason=_("the incident was resolved"),
+        by=by,
+    )
+
+
+def _recounted(
+    incident: Incident, instants: Mapping[Instant, datetime | None], *, reason: str, by: Actor
+) -> None:
+    """The world brought or took back an instant: what counts from it begins, with its report."""
+    about = deadline.About(incident.kind, incident.uuid)
+    deadline.recount(about, reason=reason, instants=instants, by=by)
+    if by.user_id is not None:
+        report.start_due(incident, knowledge.of(incident), by=by)
+
+
+@transaction.atomic
+def measure_available(
+    incident: Incident, *, at: datetime, reasons: str, by: Actor
+) -> Classification:
+    """A corrective or mitigating measure is available: a finding of its own, and clocks follow.
+
+    Everything else stays as it was last found.
+
+    Raises:
+        FactsError: the instant has no offset.
+        NotAllowed: not a person, or without the permission.
+        TransitionRefused: nobody classified the incident yet, or the instant lies in the future.
+    """
+    require(by, Permission.INCIDENT_CLASSIFY, incident.subject)
+    last = incident.classifications.order_by("-number").first()
+    if last is None:
+        raise TransitionRefused(_("Classify the incident first; nothing counts before."))
+    if at > now():
+        raise TransitionRefused(_("A measure cannot become available in the future."))
+    # A fact that was stated as not known is not among the kept ones, and stays so.
+    stated = {name: last.facts.get(name) for name in last.facts["stated"]}
+    return classify(
+        incident,
+        facts={**stated, Instant.MEASURE_AVAILABLE.value: zulu(at)},
+        limbs=last.limbs,
+        serious=last.serious,
+        reasons=reasons,
+        details=last.details,
+        oecd=last.oecd,
+        by=by,
+    )
 
 
 def unsettled(incident: Incident) -> list[str]:
@@ -374,8 +382,10 @@ def unsettled(incident: Incident) -> list[str]:
 
 @transaction.atomic
 def reopen(incident: Incident, *, reason: str, by: Actor) -> None:
-    """It was not over; the ladder starts again."""
-    advance(incident, INCIDENT, "reopen", by=by, note=reason, changes={"acknowledged_at": None})
+    """It was not over; the ladder starts again, and what counted from its end waits again."""
+    changes = {"acknowledged_at": None, "resolved_at": None}
+    advance(incident, INCIDENT, "reopen", by=by, note=reason, changes=changes)
+    _recounted(incident, {Instant.RESOLVED: None}, reason=reason, by=by)
     paging.start(incident, by=by)
 
 

@@ -216,10 +216,17 @@ def _climb(incident: Incident, *, rung: int, lap: int, by: Actor) -> list[Page]:
 
 
 def _call(
-    incident: Incident, step: Rung, *, cause: str, lap: int, why: str, by: Actor
+    incident: Incident,
+    step: Rung,
+    *,
+    cause: str,
+    lap: int,
+    why: str,
+    by: Actor,
+    also: Iterable[User] = (),
 ) -> list[Page]:
     made = []
-    for person in _whom(step.rung):
+    for person in dict.fromkeys((*_whom(step.rung), *also)):
         for channel in step.channels:
             page, is_new = Page.objects.get_or_create(
                 incident=incident,
@@ -402,15 +409,20 @@ def _escalate(page: Page) -> int:
 
 
 @transaction.atomic
-def call(incident: Incident, *, cause: str, why: str, by: Actor) -> list[Page]:
-    """Call the first rung once for a cause of its own; it does not climb the ladder."""
+def call(
+    incident: Incident, *, cause: str, why: str, also: Iterable[User] = (), by: Actor
+) -> list[Page]:
+    """Call the first rung once for a cause of its own; it does not climb the ladder.
+
+    Whoever is named in `also` is called with it, through the same channels.
+    """
     steps = _kept(incident) or ladder()
-    return _call(incident, steps[0], cause=cause[:80], lap=1, why=why, by=by)
+    return _call(incident, steps[0], cause=cause[:80], lap=1, why=why, by=by, also=also)
 
 
-def warn(clock: ClockInstance, mark: str, *, sentence: str, by: Actor) -> list[Page]:
-    """Call because a deadline comes near, once for each mark."""
-    incident = Incident.objects.filter(uuid=clock.about_uuid).first()
-    if incident is None:
-        return []
-    return call(incident, cause=f"{clock.ref}:{mark}", why=sentence, by=by)
+def warn(
+    incident: Incident, clock: ClockInstance, mark: str, *, sentence: str, by: Actor
+) -> list[Page]:
+    """Call because a deadline comes near, once for each mark: the rota, and who is in charge."""
+    people = [each for each in (clock.owner, clock.deputy) if each is not None and each.is_active]
+    return call(incident, cause=f"{clock.ref}:{mark}", why=sentence, also=people, by=by)

@@ -15,18 +15,24 @@ from compliance.actors import require
 from compliance.permissions import Permission
 from compliance.regimes import load
 from compliance.regimes.facts import FactsError
-from compliance.regimes.outcome import Applies, RegimeOutcome
-from compliance.services import fact
+from compliance.regimes.outcome import Applies, RegimeOutcome, StageOutcome
+from compliance.services import clock_row, fact, judging, wording
 from compliance.views.facts import APPLIES, ORDER, Backing, backing
 from compliance.views.http import actor, fetch, page
+from compliance.views.shown import LAW_WORDS, STATE_WORDS
 from compliance.views.tables import Badge
 from incidents import queries
-from incidents.forms import ClassifyForm, local_now
+from incidents.forms import local_now
+from incidents.forms.classify import ClassifyForm, start_from
+from incidents.services import finding
 from incidents.services import incident as incidents
 from incidents.views import shown
 
 if TYPE_CHECKING:
-    from incidents.models import Incident
+    from compliance.phrase import Phrase
+    from compliance.regimes.facts import Facts
+    from compliance.regimes.schema import Regime
+    from incidents.models import Classification, Incident
 
 
 @require_http_methods(["GET", "POST"])
@@ -34,7 +40,8 @@ def classify(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Ask, show what follows, and save only when the person says so."""
     found = fetch(queries.incidents_for(actor(request)), uuid=uuid)
     require(actor(request), Permission.INCIDENT_CLASSIFY, found.subject)
-    form = _form(request, found)
+    last = found.classifications.order_by("-number").first()
+    form = _form(request, found, last)
     if request.method == "POST" and form.is_valid() and "save" in request.POST:
         try:
             _save(found, form, request)
@@ -48,8 +55,9 @@ def classify(request: HttpRequest, uuid: UUID) -> HttpResponse:
         {
             "incident": found,
             "form": form,
+            "is_correction": last is not None,
             "suggestions": _suggestions(found, form),
-            "outcomes": outcomes(found, form) if form.is_bound else [],
+            **_follows(found, form),
             "zone": timezone.get_current_timezone_name(),
             "crumbs": _crumbs(found),
             "nav_current": "incidents:respond",
@@ -58,9 +66,9 @@ def classify(request: HttpRequest, uuid: UUID) -> HttpResponse:
     )
 
 
-def _form(request: HttpRequest, found: Incident) -> ClassifyForm:
+def _form(request: HttpRequest, found: Incident, last: Classification | None) -> ClassifyForm:
     known = {name: each.value for name, each in fact.standing(found.deployment.system).items()}
-    start = {"serious": "yes", "at_aware_at": local_now()}
+    start = {"at_aware_at": local_now(), **start_from(last)}
     return ClassifyForm(request.POST or None, known=known, initial=start)
 
 
@@ -79,6 +87,8 @@ def _save(found: Incident, form: ClassifyForm, request: HttpRequest) -> None:
         serious=form.is_serious(),
         reasons=form.cleaned_data["reasons"],
         details=form.details(),
+        oecd=form.criteria(),
+        states=form.concerned(),
         by=actor(request),
     )
 
@@ -87,43 +97,78 @@ def _save(found: Incident, form: ClassifyForm, request: HttpRequest) -> None:
 def preview(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Which regimes would apply, why or why not, and what each would require by when."""
     found = fetch(queries.incidents_for(actor(request)), uuid=uuid)
-    form = _form(request, found)
+    form = _form(request, found, None)
     form.is_valid()
-    context = {"incident": found, "form": form, "outcomes": outcomes(found, form)}
+    context = {"incident": found, "form": form, **_follows(found, form)}
     return page(request, "incidents/classify.html", context, "outcomes")
 
 
-def outcomes(found: Incident, form: ClassifyForm) -> list[dict[str, Any]]:
-    """Each regime's answer to what is filled in so far, those that apply first."""
+def _follows(found: Incident, form: ClassifyForm) -> dict[str, Any]:
+    """What the answers so far would set going: regimes that bind or may, and those that do not.
+
+    Before anything was answered, what waits for this very finding.
+    """
+    if form.is_bound and not hasattr(form, "cleaned_data"):
+        form.is_valid()
     try:
-        said = incidents.preview(
-            found, facts=form.facts(), limbs=form.limbs(), serious=form.is_serious()
-        )
+        facts, judged = _judged(found, form)
     except FactsError as error:
-        return [
-            {
-                "title": str(error),
-                "badge": Badge(_("cannot be read"), "bad"),
-                "because": [],
-                "stages": [],
-            }
-        ]
-    return [_outcome(each) for each in sorted(said, key=lambda each: ORDER.index(each.applies))]
+        return {"cannot": str(error), "outcomes": [], "others": []}
+    ordered = sorted(judged, key=lambda each: ORDER.index(each.applies))
+    shown_all = [_outcome(each, facts) for each in ordered]
+    return {
+        "cannot": "",
+        "outcomes": [each for each in shown_all if each["applies"]],
+        "others": [each for each in shown_all if not each["applies"]],
+    }
 
 
-def _outcome(outcome: RegimeOutcome) -> dict[str, Any]:
-    dated = [
-        stage for stage in outcome.stages if stage.target_due or stage.state != "not_applicable"
-    ]
-    names = {each.id: each.name for each in load.get(outcome.regime).recipients}
-    if outcome.applies is Applies.DOES_NOT_APPLY:
-        dated = []
+def _judged(found: Incident, form: ClassifyForm) -> tuple[Facts, tuple[RegimeOutcome, ...]]:
+    if not form.is_bound:
+        nothing = finding.facts_for(found, given={})
+        return nothing, incidents.awaited(found)
+    given, limbs, serious = form.facts(), form.limbs(), form.is_serious()
+    facts = finding.facts_for(found, given=given, limbs=limbs, serious=serious)
+    return facts, incidents.preview(found, facts=given, limbs=limbs, serious=serious)
+
+
+def _outcome(outcome: RegimeOutcome, facts: Facts) -> dict[str, Any]:
+    regime = load.get(outcome.regime)
+    zone = judging.zone_of(regime, facts)
+    names = {each.id: each.name for each in regime.recipients}
+    stages = [each for each in outcome.stages if each.target_due or each.state != "not_applicable"]
+    applies = outcome.applies is not Applies.DOES_NOT_APPLY
     return {
         "title": shown.said(outcome.title),
-        "badge": APPLIES[outcome.applies],
+        "url": shown.url("compliance:regime_version", regime.key, regime.version),
+        "reference": outcome.regime,
+        "applies": applies,
+        "badge": _badge(outcome, regime),
         "because": outcome.because,
-        "stages": [(stage, names.get(stage.recipient or "", "")) for stage in dated],
-        "counsel": outcome.requires_counsel,
+        "stages": [_stage(each, names, zone) for each in stages] if applies else [],
+        "counsel": outcome.requires_counsel if applies else (),
+    }
+
+
+def _badge(outcome: RegimeOutcome, regime: Regime) -> Badge:
+    """What the answer is; where the law does not count yet, how it stands."""
+    badge = APPLIES[outcome.applies]
+    word = LAW_WORDS.get(regime.status)
+    held = outcome.applies in {Applies.NOT_IN_FORCE, Applies.CONTESTED}
+    return Badge(str(word), badge.tone) if held and word else badge
+
+
+def _stage(stage: StageOutcome, names: dict[str, Phrase], zone: str) -> dict[str, Any]:
+    """One stage as the preview says it: the target, the other readings, the recipient's wall."""
+    target = stage.target_due or stage.earliest_if_confirmed
+    return {
+        "stage": stage,
+        "word": STATE_WORDS.get(stage.state, ""),
+        "counts": stage.state in clock_row.COUNTING,
+        "recipient": names.get(stage.recipient or "", ""),
+        "is_by_the_hour": stage.nominal is None,
+        "strict": stage.strict if stage.strict != stage.target_due else None,
+        "there": f"{wording.moment(target, zone)} ({zone})" if target else "",
     }
 
 

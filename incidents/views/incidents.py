@@ -38,7 +38,10 @@ from incidents.views import shown
 from incidents.views.shown import Fact
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from compliance.models import ClockInstance
+    from compliance.regimes.outcome import RegimeOutcome
     from incidents.models import Incident
 
 HELD = {
@@ -145,6 +148,7 @@ def _page(found: Incident, by: Actor) -> dict[str, Any]:
         "other_clocks": _other_clocks(found, by),
         "alerts": [_alert(each) for each in found.alerts.order_by("-last_at")],
         "classification": found.classifications.order_by("-number").first(),
+        "awaited": _awaited(found),
         "choice": found.prior_notices.order_by("-pk").first(),
         "holds": [
             (each, shown.state_badge(each), [(HELD[item["what"]], item) for item in each.items])
@@ -171,6 +175,26 @@ def _page(found: Incident, by: Actor) -> dict[str, Any]:
         "crumbs": [{"label": _("Respond"), "url": shown.url("incidents:respond")}],
         "nav_current": "incidents:respond",
     }
+
+
+def _awaited(found: Incident) -> list[dict[str, Any]]:
+    """Before a person classified it: what waits for facts, and the earliest date if confirmed now."""
+    judged = [(each, _earliest(each)) for each in incidents.awaited(found)]
+    judged.sort(key=lambda pair: (pair[1] is None, pair[1] or found.opened_at))
+    return [
+        {
+            "title": shown.said(outcome.title),
+            "url": shown.url("compliance:regime", outcome.key),
+            "earliest": at,
+            "because": outcome.because,
+        }
+        for outcome, at in judged
+    ]
+
+
+def _earliest(outcome: RegimeOutcome) -> datetime | None:
+    dates = [each.earliest_if_confirmed for each in outcome.stages if each.earliest_if_confirmed]
+    return min(dates, default=None)
 
 
 def _alert(each: Any) -> dict[str, Any]:

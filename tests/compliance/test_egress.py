@@ -494,3 +494,55 @@ def test_retry_after_is_read_when_it_makes_sense(value, seconds):
 )
 def test_a_status_says_whether_to_come_again(status, not_now, broken):
     assert (answer(status).is_not_now, answer(status).is_broken) == (not_now, broken)
+
+
+@contextmanager
+def greeter() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize("scheme", ["sftp", "smtps", "smtp+starttls", "smtp"])
+def test_another_protocol_gets_its_connection_by_the_same_policy(scheme):
+    with greeter() as port:
+        policy = Policy(frozenset({f"127.0.0.1:{port}"}), loopback=True, total_seconds=7)
+        with Egress(policy).connect(scheme, "127.0.0.1", port) as line:
+            assert line.getpeername() == ("127.0.0.1", port)
+            assert line.gettimeout() == 7
+
+
+def outside(host: str, port: int) -> list[str]:
+    del host, port
+    return ["93.184.215.14"]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "host", "port", "hosts", "message"),
+    [
+        ("sftp", NAME, 22, {NAME}, "not among the hosts"),
+        ("sftp", NAME, 22, {f"{NAME}:2222"}, "not among the hosts"),
+        ("smtp", NAME, 25, {f"{NAME}:25"}, "plain smtp is open to loopback alone"),
+        ("sftp", "a b", 22, {"a b:22"}, "a host's name and a port"),
+        ("sftp", NAME, 0, {f"{NAME}:0"}, "a host's name and a port"),
+        ("sftp", NAME, 70_000, {f"{NAME}:70000"}, "a host's name and a port"),
+    ],
+)
+def test_what_the_policy_does_not_allow_gets_none(scheme, host, port, hosts, message):
+    egress = Egress(Policy(frozenset(hosts), loopback=True), resolve=outside)
+    with pytest.raises(EgressRefused, match=message):
+        egress.connect(scheme, host, port)
+
+
+def test_a_name_that_leads_inside_gets_no_connection_either():
+    egress = Egress(Policy(frozenset({f"{NAME}:22"})), resolve=lambda _host, _port: ["10.0.0.7"])
+    with pytest.raises(EgressRefused, match="not a public one"):
+        egress.connect("sftp", NAME, 22)
+
+
+def test_nobody_there_means_that_nothing_was_sent():
+    with greeter() as port:
+        pass
+    egress = Egress(Policy(frozenset({f"127.0.0.1:{port}"}), loopback=True))
+    with pytest.raises(EgressFailed) as caught:
+        egress.connect("sftp", "127.0.0.1", port)
+    assert not caught.value.sent

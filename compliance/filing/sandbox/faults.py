@@ -8,7 +8,7 @@ cannot know, and has to ask.
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final, Self
@@ -88,7 +88,7 @@ class Fault:
                 return problem(
                     int(self.kind.value),
                     "the sandbox is busy, as it was told to be",
-                    **{"Retry-After": f"{self.seconds:g}"},
+                    headers={"Retry-After": f"{self.seconds:g}"},
                 )
             case Kind.BROKEN:
                 return problem(500, "the sandbox broke, as it was told to")
@@ -178,15 +178,14 @@ class Plan:
 
 
 def problem(
-    status: int, detail: str, errors: Iterable[tuple[str, str]] = (), **headers: object
+    status: int,
+    detail: str,
+    *,
+    errors: Iterable[tuple[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
 ) -> Reply:
     """An answer as problem+json (RFC 9457), with what is wrong field by field."""
     said: dict[str, object] = {"status": status, "detail": detail}
     if listed := [{"field": name, "detail": words} for name, words in errors]:
         said["errors"] = listed
-    return Reply(
-        status,
-        json.dumps(said).encode(),
-        "application/problem+json",
-        {name: str(value) for name, value in headers.items()},
-    )
+    return Reply(status, json.dumps(said).encode(), "application/problem+json", headers or {})

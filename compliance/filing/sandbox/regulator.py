@@ -119,7 +119,7 @@ class Sandbox:
         except signing.SignatureRefused as error:
             return problem(401, str(error))
         if fault.kind is Kind.REJECTED and self.store.by_key(key) is None:
-            return problem(422, "fields are missing or wrong", _complaints(arrived))
+            return problem(422, "fields are missing or wrong", errors=_complaints(arrived))
         return self._settle(key, arrived, fault)
 
     def _package(self, request: Request, key: str) -> wire.Arrived:
@@ -220,7 +220,7 @@ class Sandbox:
 
 
 def _busy(detail: str) -> Reply:
-    return problem(503, detail, **{"Retry-After": RETRY_AFTER_SECONDS})
+    return problem(503, detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
 def _check_acceptable(arrived: wire.Arrived) -> None:

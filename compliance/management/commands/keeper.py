@@ -14,7 +14,7 @@ from django.db import close_old_connections
 from django.db.utils import OperationalError
 
 from compliance.audit import keys, sequencer
-from compliance.services import sweep
+from compliance.services import sweep, timekeeping
 
 log = logging.getLogger(__name__)
 TICK = 0.2  # seconds between looks for unsequenced entries
@@ -23,7 +23,7 @@ TICK = 0.2  # seconds between looks for unsequenced entries
 class Command(BaseCommand):
     """Runs until it is told to stop; with --once it makes one round of each and ends."""
 
-    help = "Ring for waiting work, keep the schedule, sequence and sign the log."
+    help = "Ring for waiting work, keep the schedule, compare clocks, sequence and sign the log."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """--once, for tests and cron."""
@@ -36,6 +36,7 @@ class Command(BaseCommand):
         except keys.KeysMissing as error:
             raise CommandError(str(error)) from error
         sweep.seed_schedule()
+        self.watch = timekeeping.Watch()
         if once:
             self._round()
             while sequencer.sequence():
@@ -58,6 +59,7 @@ class Command(BaseCommand):
 
     def _round(self) -> None:
         sweep.beat("keeper")
+        self.watch.look()
         sweep.forget_silent()
         sweep.take_back_lapsed()
         sweep.ring_waiting()

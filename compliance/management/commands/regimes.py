@@ -42,7 +42,10 @@ class Command(BaseCommand):
                 _("%(count)d complaint(s) about the packs.") % {"count": len(complaints)}
             )
         packs = load.regimes()
-        counted = {"packs": len(packs), "cases": sum(len(pack.tests) + len(pack.standing_tests) for pack in packs)}
+        counted = {
+            "packs": len(packs),
+            "cases": sum(len(pack.tests) + len(pack.standing_tests) for pack in packs),
+        }
         self.stdout.write(_("%(packs)d packs, %(cases)d worked cases: no complaint.") % counted)
 
     def _list(self) -> None:
@@ -84,4 +87,6 @@ class Command(BaseCommand):
             % {"cases": numbers, "values": len(rows), "wrong": wrong}
         )
         if wrong or walked.wrong:
-            raise CommandError(_("%(count)d value(s) differ.") % {"count": wrong + len(walked.wrong)})
+            raise CommandError(
+                _("%(count)d value(s) differ.") % {"count": wrong + len(walked.wrong)}
+            )

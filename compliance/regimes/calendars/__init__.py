@@ -139,10 +139,17 @@ def _own(name: str) -> Calendar:
             added=_dates(raw["closed"]),
             removed=_dates(raw.get("open", ())),
             evidence=raw["evidence"],
-            years=(int(raw["first_year"]), int(raw["last_year"])),
+            years=(_year(raw["first_year"]), _year(raw["last_year"])),
         )
     except KeyError as missing:
         raise CalendarError(f"{name}.toml: expected the field {missing}, it is absent") from None
+
+
+def _year(value: object) -> int:
+    """A year as TOML writes a whole number."""
+    if not isinstance(value, int) or value not in range(*_ALWAYS):
+        raise CalendarError(f"expected a year such as 2026, got {value!r}")
+    return value
 
 
 def _dates(entries: Iterable[object]) -> frozenset[date]:

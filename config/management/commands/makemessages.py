@@ -16,7 +16,9 @@ from typing_extensions import override
 
 from assessments.policies import load as policies
 from compliance.documents import outline
+from compliance.filing import portals
 from compliance.phrase import Phrase
+from compliance.regimes import authorities, derivations
 from compliance.regimes import load as regimes
 from incidents.rules import load as rules
 
@@ -31,8 +33,20 @@ def _outline(path: Path) -> Any:
     return outline.parse(path.read_bytes())
 
 
+def _portal(path: Path) -> Any:
+    return portals.parse(path.read_bytes(), file=path.name)
+
+
 def _regime(path: Path) -> Any:
     return regimes.parse(path.read_bytes(), file=path.name)
+
+
+def _authorities(path: Path) -> Any:
+    return authorities.parse(path.read_bytes(), file=path.name)
+
+
+def _derivations(path: Path) -> Any:
+    return derivations.parse(path.read_bytes(), file=path.name)
 
 
 def _rules(path: Path) -> Any:
@@ -42,7 +56,10 @@ def _rules(path: Path) -> Any:
 ROOMS: dict[str, Callable[[Path], Any]] = {
     "assessments/policies/data": _policy,
     "compliance/documents/data": _outline,
+    "compliance/filing/data": _portal,
+    "compliance/regimes/authorities/data": _authorities,
     "compliance/regimes/data": _regime,
+    "compliance/regimes/derivations/data": _derivations,
     "incidents/rules/data": _rules,
 }
 KEYWORDS = ("Phrase", "counted:1,2", "_now")

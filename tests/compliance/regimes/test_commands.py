@@ -92,4 +92,37 @@ def test_list_names_every_pack_with_its_digest() -> None:
     out = io.StringIO()
     call_command("regimes", "list", stdout=out)
     assert "eu-aia-73@1.1.0" in out.getvalue()
-    assert len(out.getvalue().splitlines()) == 16
+    assert len(out.getvalue().splitlines()) == 22
+
+
+def test_cases_prints_what_was_expected_and_what_was_found() -> None:
+    out = io.StringIO()
+    call_command("regimes", "cases", stdout=out)
+    lines = out.getvalue().splitlines()
+    assert "DIFFERS" not in out.getvalue()
+    printed = {line.split()[0] for line in lines}
+    reference = (1, 2, 4, 6, 7, 8, 10, 12, 13, 16, 18, 19, 21, 22, 24, 25)
+    assert printed >= {f"T{number}" for number in reference}
+    assert printed >= {f"N{number}" for number in range(1, 13)}
+    assert "48 changes of clocks" in lines[-2]
+    assert " 0 other than 259200 s" in lines[-2]
+    assert lines[-1].endswith(" 0 wrong.")
+
+
+def test_every_version_is_reached_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "facts.json"
+    path.write_text(json.dumps({"aware_at": "2027-12-11T08:00:00+01:00"}))
+    for regime in ("eu-gdpr-33@2.0.0", "eu-aia-73@1.0.0"):
+        answer = json.loads(run(path, "--at", AT, "--json", regime=regime))
+        assert answer["regime"] == regime
+        assert {stage["state"] for stage in answer["stages"]} == {"not_in_force"}
+
+
+def test_a_time_without_offset_and_standing_duties_leave_with_two(facts: Path) -> None:
+    for options, regime, named in (
+        (["--at", "2027-12-11T12:00:00"], "eu-aia-73", "at: expected an offset"),
+        ([], "eu-aia-standing", "eu-aia-standing: expected a regime of incidents"),
+    ):
+        with pytest.raises(CommandError, match=named) as caught:
+            run(facts, *options, regime=regime)
+        assert caught.value.returncode == 2

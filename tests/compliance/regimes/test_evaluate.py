@@ -193,6 +193,91 @@ def test_a_clock_already_past_when_classified_is_due_at_once() -> None:
     assert sprung.stage("initial").state is State.OVERDUE_IMMEDIATE
 
 
+def test_a_limb_learnt_when_its_time_was_gone_is_due_at_once() -> None:
+    at = datetime(2028, 1, 5, tzinfo=UTC)
+    facts = Facts.from_json({**HARM, **HIGH_RISK, "limbs": ["health", "death"]})
+    due = datetime(2027, 12, 17, 23, tzinfo=UTC)
+    pack = load.get("eu-aia-73")
+    states = {
+        learnt: evaluate(pack, facts, at, learnt_at=learnt).stage("initial").state
+        for learnt in (None, due - timedelta(microseconds=1), due, at)
+    }
+    assert states == {
+        None: State.OVERDUE,
+        due - timedelta(microseconds=1): State.OVERDUE,
+        due: State.OVERDUE_IMMEDIATE,
+        at: State.OVERDUE_IMMEDIATE,
+    }
+    by_key = {one.key: one for one in evaluate_all(facts, at, learnt_at=at)}
+    assert by_key["eu-aia-73"].stage("initial").state is State.OVERDUE_IMMEDIATE
+    with pytest.raises(FactsError, match="learnt_at: expected an instant with an offset"):
+        evaluate(pack, facts, at, learnt_at=at.replace(tzinfo=None))
+
+
+def test_a_calendar_that_does_not_reach_says_so_in_the_rule_and_to_counsel() -> None:
+    facts = {"aware_at": "2030-12-20T10:00:00+01:00"}
+    at = datetime(2030, 12, 21, tzinfo=UTC)
+    far = judge("eu-aia-52-1", at, assume_scope=True, **facts)
+    near = judge("eu-aia-52-1", assume_scope=True, aware_at="2026-11-30T10:00:00+01:00")
+    note = "covers 2026 to 2028; for 2030, 2031 it falls back to BE"
+    assert any(note in line for line in far.stage("notification").trace)
+    assert far.stage("notification").gaps == (2030, 2031)
+    assert any("does not cover 2030, 2031" in line for line in far.requires_counsel)
+    assert near.stage("notification").gaps == ()
+    assert near.requires_counsel == load.get("eu-aia-52-1").requires_counsel
+
+
+def test_a_kind_of_law_without_holidays_asks_no_calendar() -> None:
+    far = judge(
+        "eu-gpai-55-cop9",
+        assume_scope=True,
+        model_involvement_aware_at="2031-01-10T10:00:00Z",
+        limbs=["death"],
+    )
+    assert far.stage("initial").gaps == ()
+
+
+@pytest.mark.parametrize(
+    ("regime", "followed", "stage"),
+    [
+        ("eu-nis2-23", "notification", "final"),
+        ("eu-cra-14-incident", "notification", "final"),
+        ("eu-dora-19", "initial", "intermediate"),
+        ("eu-gpai-55-cop9", "initial", "intermediate"),
+    ],
+)
+def test_a_correction_moves_nothing_that_follows_the_first(
+    regime: str, followed: str, stage: str
+) -> None:
+    first, corrected = "2027-12-01T10:00:00Z", "2027-12-07T10:00:00Z"
+    facts = {"limbs": ["cyber_breach"], "classified_at": first}
+    facts |= {"aware_at": first, "model_involvement_aware_at": first}
+    once = judge(regime, assume_scope=True, submitted={followed: first}, **facts)
+    twice = judge(regime, assume_scope=True, submitted={followed: [corrected, first]}, **facts)
+    assert once.stage(stage).target_due is not None
+    assert once.stage(stage).target_due == twice.stage(stage).target_due
+    assert any("from the first submission" in line for line in twice.stage(stage).trace)
+
+
+def test_dora_ends_a_month_after_the_latest_intermediate_report() -> None:
+    facts = {"aware_at": "2027-12-01T10:00:00Z", "classified_at": "2027-12-01T10:00:00Z"}
+    sent = {"initial": "2027-12-01T12:00:00Z", "intermediate": "2027-12-03T12:00:00Z"}
+    once = judge("eu-dora-19", assume_scope=True, submitted=sent, **facts)
+    again = {**sent, "intermediate": [sent["intermediate"], "2027-12-06T12:00:00Z"]}
+    twice = judge("eu-dora-19", assume_scope=True, submitted=again, **facts)
+    assert once.stage("final").nominal == datetime(2028, 1, 3, 23, tzinfo=UTC)
+    assert twice.stage("final").nominal == datetime(2028, 1, 6, 23, tzinfo=UTC)
+    assert any("from the latest submission" in line for line in twice.stage("final").trace)
+
+
+def test_the_four_weeks_follow_the_latest_of_their_own() -> None:
+    facts = {"model_involvement_aware_at": "2027-12-01T10:00:00Z", "limbs": ["death"]}
+    sent = {"initial": "2027-12-02T10:00:00Z", "intermediate": ["2027-12-20T10:00:00Z"]}
+    stage = judge("eu-gpai-55-cop9", assume_scope=True, submitted=sent, **facts)
+    assert stage.stage("intermediate").nominal == datetime(2028, 1, 17, 23, tzinfo=UTC)
+    assert any("its own latest" in line for line in stage.stage("intermediate").trace)
+
+
 def test_reclassification_moves_the_deadline_earlier_from_the_first_awareness() -> None:
     facts = {**HARM, **HIGH_RISK}
     before = judge("eu-aia-73", **facts).stage("initial").nominal

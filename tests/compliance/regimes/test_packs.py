@@ -16,8 +16,9 @@ from compliance.regimes.questions import (
     LIMB_QUESTIONS,
     PREDICATE_QUESTIONS,
 )
-from compliance.regimes.table import RegimeError
 from compliance.regimes.schema import Evidence, Regime
+from compliance.regimes.table import RegimeError
+from compliance.regimes.terms import LATE_RULES, LateRule
 from compliance.regimes.vocabulary import PREDICATES, Instant, Limb
 
 PACKS = load.regimes()
@@ -112,6 +113,23 @@ def test_an_unknown_regime_is_named(name: str) -> None:
         ("key         =", "duty = 1\nkey =", "expected"),
         ("key         =", "keys = 1\nkey =", "field 'keys': expected no such field here"),
         ("key         =", "key", "expected TOML in UTF-8"),
+        ('of_several = "first"', "", "field 'of_several': expected a non-empty text"),
+        ('of_several = "first"', 'of_several = "last"', "field 'of_several'"),
+        ('anchor = "trigger"', 'anchor = "trigger"\nof_several = "first"', "no such field here"),
+        ('late_cite = "', 'late_site = "', "stage initial, field 'late_site': expected no such"),
+        ('late_rule = "reasons_required"', "", "stage initial, field 'late_cite': expected with"),
+        ('role = "market_surveillance"', 'role = "market"', "recipient msa, field 'role'"),
+        ("per_state = true", "per_state = 1", "recipient msa, field 'per_state'"),
+        ("[admission]", "[admision]", "field 'admision': expected no such field here"),
+        (
+            'cite = "Draft template 5; not final"\nevidence = "S"',
+            'cite = "x"',
+            "admission, field 'evid",
+        ),
+        ("[admission]", "[[admission]]", "field 'admission': expected a table written [admission]"),
+        ('supersedes  = "1.0.0"', 'supersedes = "1.1.0"', "field 'supersedes'"),
+        ("key         =", 'kind = "other"\nkey =', "field 'kind': expected one of incident"),
+        ('id = "death"', 'id = "death"\nevidence = "Q"', "limb death, field 'evidence'"),
     ],
 )
 def test_a_mistake_names_file_entry_and_field(before: str, after: str, named: str) -> None:
@@ -166,9 +184,70 @@ def test_every_predicate_is_asked_by_a_pack() -> None:
             *(one.predicate for one in (*pack.applicability, *pack.exclusions, *pack.remarks)),
             *(stage.only_if for stage in pack.stages if stage.only_if),
             *(name for stage in pack.stages for rule in stage.rules for name, _ in rule.when),
+            *(duty.only_if for duty in pack.calendar_duties if duty.only_if),
         )
     }
     assert used == set(PREDICATES)
+
+
+def test_what_has_no_tag_of_its_own_takes_the_packs() -> None:
+    pack = load.get("eu-aia-73")
+    fields = {field.id: field.evidence for field in pack.fields}
+    assert pack.evidence is Evidence.PRIMARY
+    assert {limb.evidence for limb in pack.limbs} == {Evidence.PRIMARY}
+    assert (fields["awareness"], fields["preliminary"]) == (Evidence.PRIMARY, Evidence.SECONDARY)
+    assert {rule.evidence for rule in load.get("eu-aia-26-5").stage("notice").rules} == {
+        Evidence.SECONDARY
+    }
+
+
+def test_reporting_is_no_admission_where_the_text_says_so() -> None:
+    admitting = {pack.key: pack.admission for pack in load.current() if pack.admission}
+    assert set(admitting) == {"eu-aia-73", "eu-gpai-55-cop9"}
+    assert admitting["eu-gpai-55-cop9"].evidence is Evidence.PRIMARY
+    assert admitting["eu-aia-73"].evidence is Evidence.SECONDARY
+
+
+def test_what_a_late_report_owes_is_said_with_its_place() -> None:
+    owed = {
+        (pack.key, str(stage.late_rule))
+        for pack in load.current()
+        for stage in pack.stages
+        if stage.late_rule is not LateRule.NONE
+    }
+    assert ("eu-dora-19", "notify_before_expiry") in owed
+    assert ("eu-gdpr-33", "reasons_required") in owed
+    assert set(LATE_RULES) == set(LateRule)
+
+
+def test_only_what_follows_the_latest_report_says_so() -> None:
+    following = {
+        (pack.key, str(stage.id), str(rule.anchor.of_several))
+        for pack in load.current()
+        for stage in pack.stages
+        for rule in stage.rules
+        if rule.anchor.submission_of
+    }
+    assert following == {
+        ("eu-nis2-23", "final", "first"),
+        ("eu-cra-14-incident", "final", "first"),
+        ("eu-aia-73", "complete", "first"),
+        ("eu-dora-19", "intermediate", "first"),
+        ("eu-dora-19", "final", "latest"),
+        ("eu-gpai-55-cop9", "intermediate", "first"),
+    }
+
+
+@pytest.mark.parametrize("key", ["us-ca-sb53", "us-ny-raise-1422", "us-il-sb315"])
+def test_what_disputes_a_regime_is_said_while_it_counts(key: str) -> None:
+    assert [each.evidence for each in load.get(key).challenges] == [Evidence.SECONDARY]
+
+
+def test_a_contested_pack_must_say_by_what() -> None:
+    text = text_of(load.get("us-ca-sb53")).replace('"in_force"', '"contested"')
+    bare = re.sub(r"\[\[challenge\]\](?:.|\n)*?\n\n", "", text, count=1)
+    pack = load.parse(bare.encode(), file="x.toml")
+    assert any("expected a [[challenge]]" in complaint for complaint in lint.examine(pack))
 
 
 def test_calendars_carry_a_version_and_unknown_ones_are_named() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from compliance.regimes import load
 from compliance.regimes.calendars import calendar
+from compliance.regimes.cases import elapsed
 from compliance.regimes.counting import (
     UNITS,
     Kind,
@@ -20,10 +21,11 @@ from compliance.regimes.counting import (
     add_months,
     count,
     day_end,
+    figures,
 )
 from compliance.regimes.engine import evaluate
 from compliance.regimes.facts import Facts
-from compliance.regimes.outcome import RegimeOutcome, StageOutcome
+from compliance.regimes.outcome import RegimeOutcome, StageOutcome, State
 from compliance.regimes.schema import Regime
 from compliance.regimes.vocabulary import Instant, Limb
 
@@ -216,15 +218,132 @@ def test_a_month_ends_on_its_date_or_the_last_there_is(start: date, months: int,
     assert add_months(start, months) == end
 
 
+@given(day=st.dates(date(2024, 1, 1), date(2032, 12, 31)), n=st.integers(-130, 130))
+def test_months_roll_to_the_same_date_or_the_last_there_is(day: date, n: int) -> None:
+    end = add_months(day, n)
+    assert (end.year - day.year) * 12 + end.month - day.month == n
+    assert end.day == min(day.day, (add_months(end.replace(day=1), 1) - timedelta(days=1)).day)
+
+
+@given(day=st.dates(date(2024, 1, 1), date(2032, 12, 31)), n=st.integers(0, 40))
+def test_a_later_day_never_ends_in_an_earlier_month(day: date, n: int) -> None:
+    assert add_months(day, n) <= add_months(day + timedelta(days=1), n)
+
+
+SOON = st.datetimes(
+    min_value=datetime(2026, 1, 1),  # noqa: DTZ001 - Hypothesis adds the zone
+    max_value=datetime(2028, 12, 31),  # noqa: DTZ001 - Hypothesis adds the zone
+    timezones=st.just(UTC),
+)
+
+
+@given(data=st.data(), kind=KINDS, moment=SOON, zone=ZONES, name=CALENDARS)
+def test_every_kind_of_law_keeps_its_order_in_the_years_at_hand(
+    data: st.DataObject, kind: Kind, moment: datetime, zone: str, name: str
+) -> None:
+    place = Place(ZoneInfo(zone), calendar(name))
+    period = data.draw(periods(kind))
+    counted = count(kind, moment, period, place)
+    later = count(kind, moment + timedelta(days=data.draw(st.integers(0, 20))), period, place)
+    assert moment <= counted.strict <= counted.target_due <= counted.legal_latest
+    assert counted.strict <= later.strict
+    assert counted.target_due <= later.target_due
+    assert counted.dates == figures(kind, moment, period, place)
+
+
+@given(
+    regime=CURRENT,
+    moment=SOON,
+    later=st.timedeltas(timedelta(0), timedelta(days=40)),
+    limbs=LIMBS,
+    zone=ZONES,
+)
+def test_what_is_in_force_in_the_years_at_hand_is_monotone_too(
+    regime: Regime, moment: datetime, later: timedelta, limbs: list[Limb], zone: str
+) -> None:
+    first = {stage.id: stage for stage in judged(regime, moment, limbs, zone, "DE").stages}
+    second = dated(judged(regime, moment + later, limbs, zone, "DE"))
+    for late in second:
+        early = first[late.id]
+        if early.target_due is not None:
+            assert late.target_due is not None
+            assert early.target_due <= late.target_due
+
+
+@given(
+    moment=SOON,
+    gaps=st.lists(st.timedeltas(timedelta(0), timedelta(days=40)), min_size=1, max_size=5),
+)
+def test_each_report_of_a_recurring_stage_starts_the_next_four_weeks(
+    moment: datetime, gaps: list[timedelta]
+) -> None:
+    sent = [moment + sum(gaps[: place + 1], timedelta(0)) for place in range(len(gaps))]
+    facts = Facts(
+        instants={Instant.MODEL_INVOLVEMENT_AWARE: moment},
+        limbs=(Limb.DEATH,),
+        submitted={"initial": (moment,), "intermediate": tuple(sent)},
+    )
+    pack = load.get("eu-gpai-55-cop9")
+    stage = evaluate(pack, facts, sent[-1], assume_scope=True).stage("intermediate")
+    brussels = ZoneInfo("Europe/Brussels")
+    last = sent[-1].astimezone(brussels).date() + timedelta(weeks=4)
+    assert stage.nominal == day_end(last, brussels)
+    assert stage.state is State.RUNNING
+
+
+@given(data=st.data(), moment=SOON, zone=ZONES)
+def test_more_submissions_never_move_what_follows_the_first(
+    data: st.DataObject, moment: datetime, zone: str
+) -> None:
+    keys = ["eu-nis2-23", "eu-cra-14-incident"]
+    pack = load.get(data.draw(st.sampled_from(keys)))
+    moment = max(moment, datetime(2026, 9, 15, tzinfo=UTC))
+    further = data.draw(st.lists(st.timedeltas(timedelta(0), timedelta(days=60)), max_size=4))
+    sent = (moment + timedelta(days=1), *(moment + timedelta(days=1) + one for one in further))
+    finals = {
+        evaluate(
+            pack,
+            Facts(
+                instants={Instant.AWARE: moment},
+                submitted={"notification": submitted},
+                recipient_zone=zone,
+            ),
+            moment,
+            assume_scope=True,
+        )
+        .stage("final")
+        .target_due
+        for submitted in (sent[:1], sent, sent[::-1])
+    }
+    assert len(finals) == 1
+    assert None not in finals
+
+
 def test_midnight_is_found_in_every_zone_across_every_change() -> None:
-    days = [date(2027, 1, 1) + timedelta(days=step) for step in range(365)]
+    days = [date(2026, 1, 1) + timedelta(days=step) for step in range(3 * 365 + 1)]
     wrong = [
         (zone, day)
         for zone in sorted(available_timezones())
-        for day in days
+        for day in _around_changes(days, ZoneInfo(zone))
         if not _splits(day, ZoneInfo(zone))
     ]
     assert wrong == []
+
+
+def _around_changes(days: list[date], zone: ZoneInfo) -> set[date]:
+    """The days next to a change of clocks, and the first of each month."""
+    offsets = [datetime(day.year, day.month, day.day, 12, tzinfo=zone).utcoffset() for day in days]
+    pairs = zip(days, offsets, offsets[1:], strict=False)
+    changed = {day for day, before, after in pairs if before != after}
+    near = {day + timedelta(days=step) for day in changed for step in (-1, 0, 1, 2)}
+    return near | {day for day in days if day.day == 1}
+
+
+def test_seventy_two_hours_are_259200_seconds_across_every_change() -> None:
+    walked = elapsed()
+    assert (walked.zones, walked.changes) == (8, 48)
+    assert walked.counted > 30_000
+    assert walked.wrong == ()
 
 
 def _splits(day: date, zone: ZoneInfo) -> bool:

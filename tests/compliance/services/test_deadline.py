@@ -13,6 +13,7 @@ from compliance.models import ClockInstance
 from compliance.regimes.facts import Facts
 from compliance.regimes.outcome import zulu
 from compliance.services import deadline
+from compliance.services.judging import Basis
 from tests.compliance.papers import house_clock, make_incident, serious
 
 pytestmark = pytest.mark.django_db
@@ -72,7 +73,8 @@ def test_withdrawn_once_is_not_withdrawn_again(root) -> None:
 
 def test_facts_come_back_as_they_went_in() -> None:
     facts = serious(limbs=["death"], annex_iii=True, entity=None, calendar="DE")
-    assert Facts.from_json(deadline.as_json(facts)) == facts
+    basis = Basis(facts, ("DE", "FR"), now())
+    assert Basis.from_json(basis.as_json()) == basis
 
 
 def test_a_recount_computes_from_the_facts_that_stand(root) -> None:

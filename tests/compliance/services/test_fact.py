@@ -138,3 +138,28 @@ def test_every_standing_question_is_asked_of_a_system_or_its_entity(system) -> N
     assert set(PREDICATES) >= OF_SYSTEM | OF_ORGANISATION
     asked = set(fact.asked_of(system)) | set(fact.asked_of(system.entity))
     assert {q.id for q in PREDICATE_QUESTIONS} - asked == set(OF_INCIDENT)
+
+
+def test_a_figure_reaches_the_engine_and_answers_what_it_proves(bo, as_actor) -> None:
+    model = factories.make_version().model
+    system = model.system
+    assert fact.facts_of(system).numbers == {}
+    fact.answer(model, {"training_flop": "2e26"}, reason="The card.", by=as_actor(bo))
+    fact.answer(
+        system.entity, {"annual_revenue_usd": "600000000"}, reason="Accounts.", by=as_actor(bo)
+    )
+    facts = fact.facts_of(AISystem.objects.get(pk=system.pk))
+    assert facts.numbers == {"training_flop": 2e26, "annual_revenue_usd": 6e8}
+    for name in ("systemic_risk_threshold", "frontier_developer", "large_frontier_developer"):
+        assert facts.holds(name) is True
+    assert facts.predicates == {"provider": True, "deployer": False}
+
+
+def test_a_figure_that_is_stated_as_unknown_stays_unknown(bo, as_actor) -> None:
+    model = factories.make_version().model
+    fact.answer(model, {"training_flop": None}, reason="Not told.", by=as_actor(bo))
+    assert fact.facts_of(model.system).numbers == {}
+    with pytest.raises(FactsError):
+        fact.answer(
+            model.system.entity, {"annual_revenue_usd": "a lot"}, reason="x", by=as_actor(bo)
+        )

@@ -105,7 +105,7 @@ def test_reasons_for_delay_are_not_needed_while_the_report_would_be_in_time(rae,
     assert begun.state == "review"
 
 
-def test_reasons_for_delay_are_needed_once_the_legal_limit_has_passed(rae, as_actor) -> None:
+def test_reasons_for_delay_are_needed_once_the_target_has_passed(rae, as_actor) -> None:
     begun = breach(as_actor(rae), hours_ago=2)
     limit = report.limit(begun)
     with clock.held(limit):
@@ -123,7 +123,7 @@ def test_a_report_that_became_late_while_it_waited_is_not_approved(rae, ada, as_
     begun = breach(as_actor(rae), hours_ago=2)
     report.submit(begun, by=as_actor(rae))
     with clock.held(report.limit(begun) + timedelta(seconds=1)):
-        with pytest.raises(TransitionRefused, match="legal limit passed while this report waited"):
+        with pytest.raises(TransitionRefused, match="time ran out while this report waited"):
             report.approve(begun, by=as_actor(ada))
         report.send_back(begun, by=as_actor(ada), note="say why it is late")
         report.revise(begun, {"late_reasons": {"value": "It waited."}}, by=as_actor(rae))

@@ -170,3 +170,15 @@ def test_a_reader_reads_and_is_offered_no_change(system, cy, dee, client_as):
         assert "Answer or change" not in said(answer)
         assert client_as(cy).get(address(f"edit_{name}", thing)).status_code == 403
         assert client_as(dee).get(address(name, thing)).status_code == 404
+
+
+def test_the_revenue_is_asked_of_the_legal_entity(system, bo, client_as):
+    client, page = client_as(bo), address("edit_entity_facts", system.entity)
+    wrong = client.post(page, {"q_annual_revenue_usd": "a lot"})
+    assert wrong.status_code == 422
+    assert "Expected a number such as 750000000." in said(wrong)
+    form = {"q_annual_revenue_usd": "600000000"}
+    token = seen(said(client.post(page, form)))
+    client.post(page, form | {"save": "1", "seen": token, "reason": "The annual accounts."})
+    system.entity.refresh_from_db()
+    assert system.entity.facts == {"annual_revenue_usd": "600000000"}

@@ -159,6 +159,12 @@ def test_the_whole_way_in_the_browser(rae, ada, as_actor, client_as, settings, t
     answer = officer.post(reverse("compliance:filing_receipt", args=[filing.uuid]), form)
     assert answer.status_code == 302, said(answer)
     begun.refresh_from_db()
+    assert begun.state == "filing", "a second person must have seen the receipt"
+    check = reverse("compliance:check_receipt", args=[filing.uuid])
+    assert officer.post(check).status_code == 403
+    assert "I saw the receipt" in said(page(lead, "report", begun.uuid))
+    assert lead.post(check).status_code == 302
+    begun.refresh_from_db()
     assert begun.state == "acknowledged"
     assert "A-7" in said(page(officer, "report", begun.uuid))
 

@@ -13,7 +13,7 @@ from compliance.permissions import NotAllowed
 from compliance.regimes.facts import FactsError
 from compliance.regimes.outcome import zulu
 from incidents.models import Alert
-from incidents.services import incident, knowledge, review, warning
+from incidents.services import incident, knowledge, review
 from tests.incidents import cast
 
 pytestmark = pytest.mark.django_db
@@ -175,26 +175,76 @@ def test_what_happened_is_a_sentence_and_a_line_for_each_kind_of_alert():
     assert "\u2013 A tool outside the behaviour manifest was called (2 times)" in lines
 
 
-def test_a_deadline_is_warned_of_once_at_each_mark(opened, rae, bo, as_actor):
-    classified(opened, as_actor(rae))
-    house = ClockInstance.objects.filter(about_uuid=opened.uuid, target_due__isnull=False).first()
-    ClockInstance.objects.exclude(pk=house.pk).delete()
-    assert warning.ring() == 0
-    ClockInstance.objects.filter(pk=house.pk).update(
-        started_at=now() - timedelta(hours=70), target_due=now() + timedelta(hours=2)
+def stage_of(opened, regime: str, stage: str) -> ClockInstance:
+    return ClockInstance.objects.get(
+        about_uuid=opened.uuid, regime=regime, stage=stage, replaced_by=None
     )
-    assert warning.ring() == 1
-    assert warning.ring() == 0
-    house.refresh_from_db()
-    assert house.warned == ["half", "a_day", "four_hours"]
-    assert opened.pages.filter(cause__startswith=house.ref).exists()
 
 
-def test_a_short_clock_has_no_mark_longer_than_itself():
-    clock = ClockInstance(started_at=now(), target_due=now() + timedelta(hours=10))
-    assert warning.marks_passed(clock, now() + timedelta(hours=1)) == []
-    assert warning.marks_passed(clock, now() + timedelta(hours=11)) == [
-        "half",
-        "four_hours",
-        "overdue",
-    ]
+COP9 = {"gpai_systemic_risk_provider": True, "eu_market": True}
+
+
+def test_resolving_starts_what_counts_from_the_end_and_reopening_takes_it_back(
+    opened, bo, rae, as_actor
+):
+    facts = {**aware(), **COP9, "model_involvement_aware_at": cast.minutes_ago(5).isoformat()}
+    classified(opened, as_actor(rae), facts=facts)
+    assert stage_of(opened, "eu-gpai-55-cop9", "final").state == "pending_anchor"
+    incident.acknowledge(opened, by=as_actor(bo))
+    incident.contain(opened, how="The tool is off.", by=as_actor(bo))
+    incident.resolve(opened, impact="None known.", by=as_actor(bo))
+    assert stage_of(opened, "eu-gpai-55-cop9", "final").state == "running"
+    assert Report.objects.filter(about_uuid=opened.uuid, stage="final").exists()
+    incident.reopen(opened, reason="It came back.", by=as_actor(bo))
+    opened.refresh_from_db()
+    assert opened.resolved_at is None
+    assert stage_of(opened, "eu-gpai-55-cop9", "final").state == "pending_anchor"
+
+
+def test_a_measure_that_becomes_available_starts_its_fourteen_days(opened, rae, as_actor):
+    cra = {"product_manufacturer": True, "actively_exploited_vulnerability": True}
+    first = classified(opened, as_actor(rae), facts={**aware(), **cra, "eu_market": None})
+    assert stage_of(opened, "eu-cra-14-vuln", "final").state == "pending_anchor"
+    found = incident.measure_available(
+        opened, at=now(), reasons="The patch is out.", by=as_actor(rae)
+    )
+    assert found.number == first.number + 1
+    assert found.limbs == first.limbs
+    assert stage_of(opened, "eu-cra-14-vuln", "final").state == "running"
+
+
+def test_a_measure_needs_a_classification_and_lies_not_ahead(opened, rae, as_actor):
+    with pytest.raises(TransitionRefused, match="Classify"):
+        incident.measure_available(opened, at=now(), reasons="Out.", by=as_actor(rae))
+    classified(opened, as_actor(rae))
+    with pytest.raises(TransitionRefused, match="future"):
+        incident.measure_available(
+            opened, at=now() + timedelta(hours=1), reasons="Out.", by=as_actor(rae)
+        )
+
+
+def test_a_finding_needs_reasons(opened, rae, as_actor):
+    with pytest.raises(TransitionRefused, match="Say why"):
+        classified(opened, as_actor(rae), reasons="  ")
+
+
+def test_until_somebody_classifies_each_regime_says_its_earliest_date(opened, rae, as_actor):
+    waiting = {each.key: each for each in incident.awaited(opened)}
+    assert waiting["house-72h"].stage("report").earliest_if_confirmed is not None
+    assert not ClockInstance.objects.exists()
+    classified(opened, as_actor(rae))
+    assert incident.awaited(opened) == ()
+
+
+def test_member_states_are_kept_until_they_are_said_anew(opened, rae, as_actor):
+    first = classified(opened, as_actor(rae), states=["DE", "FR", "DE"])
+    assert first.facts["member_states"] == ["DE", "FR"]
+    assert classified(opened, as_actor(rae)).facts["member_states"] == ["DE", "FR"]
+    assert classified(opened, as_actor(rae), states=[]).facts["member_states"] == []
+    with pytest.raises(FactsError, match="member_states"):
+        classified(opened, as_actor(rae), states=["XX"])
+
+
+def test_what_the_criteria_of_the_oecd_ask_is_kept_with_the_finding(opened, rae, as_actor):
+    said = classified(opened, as_actor(rae), oecd={"severity": "serious"})
+    assert said.oecd == {"severity": "serious"}

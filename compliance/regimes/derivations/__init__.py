@@ -1,6 +1,6 @@
 """What follows from a figure: training compute and revenue against the thresholds of the law.
 
-The thresholds are data (`derivations.toml`). A person's own statement always goes first; a figure
+The thresholds are data (`data/thresholds.toml`). A person's own statement always goes first; a figure
 that nobody stated proves nothing.
 """
 
@@ -16,7 +16,7 @@ from compliance.regimes.schema import Evidence
 from compliance.regimes.table import RegimeError, Table
 from compliance.regimes.vocabulary import NUMBERS, Number
 
-FILE = "derivations.toml"
+FILE = "thresholds.toml"
 
 
 class Otherwise(StrEnum):
@@ -86,7 +86,7 @@ def derivations() -> tuple[Derivation, ...]:
     Raises:
         RegimeError: The file is wrong; the message names entry and field.
     """
-    content = resources.files(__package__).joinpath(FILE).read_bytes()
+    content = resources.files(__package__).joinpath("data", FILE).read_bytes()
     return parse(content)
 
 

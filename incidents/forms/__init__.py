@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
-from django.utils import timezone, translation
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from typing_extensions import override
 
 from assessments.scanner.contract import Family
 from assessments.services.picture import CONCERNS
 from compliance.clock import now
-from compliance.phrase import said
-from compliance.regimes.questions import (
-    INSTANT_QUESTIONS,
-    LIMB_QUESTIONS,
-    PREDICATE_QUESTIONS,
-    Question,
-)
 from incidents import queries
 
 LONGEST = 4_000
@@ -224,149 +217,3 @@ class PairForm(forms.Form):
         """Offer the suites the person may see."""
         super().__init__(*args, **options)
         self.fields["suite"].queryset = suites  # type: ignore[attr-defined]
-
-
-class ClassifyForm(forms.Form):
-    """The wizard: plain questions, each with what the law means by it.
-
-    Field names are those of the facts: `limb_death`, `is_provider`, `at_aware_at`.
-    """
-
-    serious = forms.ChoiceField(
-        label=_("Is this a serious incident?"),
-        choices=[("yes", _("yes")), ("no", _("no"))],
-        widget=forms.RadioSelect,
-        help_text=_("If in doubt, yes: the house's own clock of 72 hours then runs in any case."),
-    )
-    word_consequences = forms.CharField(
-        label=_("What followed from it, or may follow?"),
-        widget=area(2),
-        required=False,
-        max_length=LONGEST,
-    )
-    word_affected = forms.CharField(
-        label=_("Who or what is affected, and how many?"),
-        widget=area(2),
-        required=False,
-        max_length=LONGEST,
-    )
-    word_data_affected = forms.CharField(
-        label=_("Which data are affected?"), widget=area(2), required=False, max_length=LONGEST
-    )
-    word_malicious = forms.CharField(
-        label=_("Is anything known of intent?"), required=False, max_length=300
-    )
-    reasons = forms.CharField(label=_("Reasons"), widget=area(4), max_length=LONGEST)
-
-    confirmed = forms.BooleanField(
-        label=_("I looked at these answers; they hold for this incident."), required=False
-    )
-
-    def __init__(self, *args: Any, known: Mapping[str, Any] | None = None, **options: Any) -> None:
-        """Build one field for each question; what the register knows is suggested."""
-        super().__init__(*args, **options)
-        settled = known or {}
-        self.suggested: list[str] = []
-        for question in INSTANT_QUESTIONS:
-            self.fields[f"at_{question.id}"] = _moment(question, required=question.id == "aware_at")
-        for question in LIMB_QUESTIONS:
-            self.fields[f"limb_{question.id}"] = forms.BooleanField(
-                label=said(question.question, translation),
-                help_text=_help(question),
-                required=False,
-            )
-        for question in PREDICATE_QUESTIONS:
-            if question.id == "serious_incident":
-                continue
-            suggestion = settled.get(str(question.id))
-            self.fields[f"is_{question.id}"] = _yes_no(question, suggestion)
-            if isinstance(suggestion, bool):
-                self.suggested.append(f"is_{question.id}")
-
-    @override
-    def clean(self) -> dict[str, Any]:
-        """Before anything is saved, the person makes the register's answers their own."""
-        found = super().clean() or {}
-        if "save" not in self.data:
-            # Whoever only looks need not say why yet.
-            self.errors.pop("reasons", None)
-        elif self.suggested and not found.get("confirmed"):
-            self.add_error("confirmed", _("Confirm these answers, or change what does not hold."))
-        return found
-
-    def limbs(self) -> list[str]:
-        """The harms that were ticked."""
-        return [
-            name[5:]
-            for name, value in self.cleaned_data.items()
-            if name.startswith("limb_") and value
-        ]
-
-    def facts(self) -> dict[str, Any]:
-        """What was stated, in the words that `Facts.from_json` reads.
-
-        None takes back a suggestion: the person left it open.
-        """
-        stated: dict[str, Any] = {
-            name[3:]: None for name in self.suggested if self.data.get(name) == ""
-        }
-        for name, value in self.cleaned_data.items():
-            if name.startswith("at_") and value:
-                stated[name[3:]] = value.isoformat()
-            if name.startswith("is_") and value:
-                stated[name[3:]] = value == "yes"
-        return stated
-
-    def details(self) -> dict[str, str]:
-        """What reports ask for in words."""
-        return {
-            name[5:]: value for name, value in self.cleaned_data.items() if name.startswith("word_")
-        }
-
-    def words(self) -> list[forms.BoundField]:
-        """The questions answered in words."""
-        return [self[name] for name in self.fields if name.startswith("word_")]
-
-    def is_serious(self) -> bool:
-        """Yes, or harm was ticked."""
-        return self.cleaned_data.get("serious") == "yes" or bool(self.limbs())
-
-    def instants(self) -> list[forms.BoundField]:
-        """The other questions about when."""
-        named = (name for name in self.fields if name.startswith("at_"))
-        return [self[name] for name in named if name != "at_aware_at"]
-
-    def awareness(self) -> forms.BoundField:
-        """The one instant from which most clocks count."""
-        return self["at_aware_at"]
-
-    def harms(self) -> list[forms.BoundField]:
-        """The questions about harm."""
-        return [self[name] for name in self.fields if name.startswith("limb_")]
-
-    def predicates(self) -> list[forms.BoundField]:
-        """The questions about who and what that the register does not answer."""
-        named = (name for name in self.fields if name.startswith("is_"))
-        return [self[name] for name in named if name not in self.suggested]
-
-
-def _help(question: Question) -> str:
-    definition = said(question.definition, translation)
-    return f"{definition} ({said(question.cite, translation)})" if question.cite else definition
-
-
-def _moment(question: Question, *, required: bool) -> Moment:
-    return Moment(
-        label=said(question.question, translation), help_text=_help(question), required=required
-    )
-
-
-def _yes_no(question: Question, known: Any) -> forms.ChoiceField:
-    initial = {True: "yes", False: "no"}.get(known, "") if isinstance(known, bool) else ""
-    return YesNo(
-        label=said(question.question, translation),
-        help_text=_help(question),
-        choices=YES_NO,
-        required=False,
-        initial=initial,
-    )

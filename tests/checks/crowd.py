@@ -1,0 +1,114 @@
+"""Many filings at once, to a recipient that fails in every way, by workers that get every bell twice."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import time
+from collections import Counter
+from datetime import timedelta
+from typing import Final
+
+from django.db import close_old_connections, connections
+
+from compliance import clock
+from compliance.clock import now
+from compliance.models import Filing, Report
+from compliance.services import submission, sweep
+from tests.checks.door import door
+from tests.checks.outcome import Found
+from tests.checks.stage import Stage
+
+WORKERS: Final = 4
+ROTATED: Final = (
+    "ok", "503=0", "429=0", "500", "500-after", "drop", "drop-after", "malformed", "truncated",
+    "duplicate", "slow=0.05", "callback=0.2", "rejected",
+)  # fmt: skip
+MOST_ROUNDS: Final = 12
+
+
+def thousand(stage: Stage) -> Found:
+    """All are queued, then all are sent at once; afterwards each is accepted once, and none lost."""
+    n = 60 if stage.is_small else 1_000
+    began = time.monotonic()
+    with door() as callback, stage.regulator(callback=callback, seconds=20.0) as there:
+        there.plan(rotate=ROTATED)
+        filings = [stage.filed(there.config, made).pk for made in stage.crowd(n)]
+        prepared = time.monotonic()
+        with clock.held(now()) as held:
+            for _ in range(MOST_ROUNDS):
+                _all_at_once(filings)
+                if not _open(filings):
+                    break
+                held.pass_by(timedelta(minutes=20))
+                sweep.take_back_lapsed()
+                while submission.reconcile_due():
+                    pass
+        seconds = time.monotonic() - prepared
+        accepted = Counter(each.about["filing"] for each in there.sandbox.filings())
+    return _judged(filings, accepted, prepared - began, seconds)
+
+
+def _open(filings: list[int]) -> bool:
+    ended = Filing.objects.filter(pk__in=filings, state__in=("acknowledged", "rejected"))
+    return ended.count() < len(filings)
+
+
+def _all_at_once(filings: list[int]) -> None:
+    """Four processes; each has the bells of all filings, in an order of its own."""
+    connections.close_all()
+    sys.stdout.flush()
+    children = []
+    for number in range(WORKERS):
+        pid = os.fork()
+        if pid == 0:
+            _work(filings, number)
+        children.append(pid)
+    for pid in children:
+        os.waitpid(pid, 0)
+
+
+def _work(filings: list[int], number: int) -> None:
+    try:
+        order = random.Random(number).sample(filings, len(filings))
+        for pk in order:
+            close_old_connections()
+            submission.send(pk)
+    except BaseException as error:
+        sys.stderr.write(f"worker {number}: {type(error).__name__}: {error}\n")
+    finally:
+        os._exit(0)
+
+
+def _judged(
+    filings: list[int], accepted: Counter[str], preparing: float, seconds: float
+) -> Found:
+    rows = list(Filing.objects.filter(pk__in=filings).select_related("report"))
+    states = Counter(row.state for row in rows)
+    rejected = {str(row.uuid) for row in rows if row.state == "rejected"}
+    twice = sum(times > 1 for times in accepted.values())
+    once = sum(accepted[str(row.uuid)] == 1 for row in rows if row.state == "acknowledged")
+    lost = len(filings) - states["acknowledged"] - states["rejected"]
+    receipts = sum(row.receipt_id is not None for row in rows if row.state == "acknowledged")
+    reports = Report.objects.filter(filings__in=filings, state="acknowledged").count()
+    wrongly = len(rejected & set(accepted))
+    holds = (
+        lost == twice == wrongly == 0
+        and once == receipts == reports == states["acknowledged"] == len(accepted)
+        and len(rejected) == len(filings) // len(ROTATED)
+    )
+    tries = sum(row.tries.count() for row in rows)
+    return Found(
+        holds,
+        {
+            "filings": len(filings),
+            "accepted_exactly_once": once,
+            "accepted_twice": twice,
+            "rejected_by_plan": len(rejected),
+            "lost": lost,
+            "attempts": tries,
+            "preparing_s": round(preparing, 1),
+            "sending_s": round(seconds, 1),
+        },
+    )

@@ -1,0 +1,85 @@
+"""Clocks that disagree are said once, watched past, and move no deadline."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from compliance.audit import log
+from compliance.clock import host, now
+from compliance.models import ClockInstance
+from compliance.services import deadline, timekeeping
+from tests.compliance.papers import house_clock, make_incident
+
+pytestmark = pytest.mark.django_db
+
+
+class Hands:
+    """Clocks that a test sets: the machine's, the database's, and the one nobody can set."""
+
+    def __init__(self) -> None:
+        self.began = host()
+        self.machine = self.database = timedelta(0)
+        self.passed = 0.0
+
+    def watch(self) -> timekeeping.Watch:
+        return timekeeping.Watch(
+            read=lambda: host() + self.database,
+            wall=lambda: self.began + self.machine + timedelta(seconds=self.passed),
+            steady=lambda: self.passed,
+        )
+
+
+def said() -> list[log.Line]:
+    return log.entries(actions=["clock.skew"])
+
+
+def test_the_database_is_asked_for_its_time() -> None:
+    assert abs(timekeeping.database_now() - host()) < timekeeping.MOST
+    assert timekeeping.ahead() == timedelta(0)
+
+
+def test_clocks_that_agree_say_nothing() -> None:
+    Hands().watch().look()
+    assert timekeeping.skew() is None
+    assert said() == []
+
+
+@pytest.mark.parametrize(
+    "off", [timedelta(hours=-1), timedelta(hours=1), timedelta(days=730)], ids=str
+)
+def test_a_database_that_disagrees_is_one_episode_with_an_end(off) -> None:
+    hands = Hands()
+    watch = hands.watch()
+    hands.database = -off
+    for _ in range(3):
+        watch.look()
+    found = timekeeping.skew()
+    assert found is not None
+    assert abs(found.seconds - off.total_seconds()) < 5
+    assert [line.after for line in said()] == ["apart"]
+    hands.database = timedelta(0)
+    watch.look()
+    assert timekeeping.skew() is None
+    assert [line.after for line in said()] == ["apart", "together"]
+
+
+def test_a_machine_whose_clock_jumps_is_found_out_without_any_other() -> None:
+    hands = Hands()
+    watch = hands.watch()
+    hands.passed = 60.0
+    assert watch.look() == timedelta(0), "time that went by is no jump"
+    hands.machine = timedelta(hours=-1)
+    assert watch.look() == timedelta(hours=-1)
+    assert timekeeping.skew() is not None
+
+
+def test_deadlines_are_watched_by_the_database_and_none_is_moved(root) -> None:
+    found = house_clock(make_incident(), by=root)
+    due = found.target_due
+    for off in (timedelta(hours=-1), timedelta(hours=1), timedelta(days=730)):
+        at = timekeeping.moment(lambda off=off: host() - off)
+        assert abs(at - (now() - off)) < timekeeping.MOST
+    deadline.recount(deadline.About(found.about_kind, found.about_uuid), reason="again", by=root)
+    assert ClockInstance.objects.get(replaced_by=None, regime="house-72h").target_due == due
