@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from compliance.views import authority_requests, calendar, calendar_duties, releases
+from compliance.views import authority_requests, calendar, calendar_duties, feeds, releases
 
 _DUTY = "duties/calendar/<uuid:uuid>/"
 _DATE = "duties/dates/<uuid:uuid>/"
@@ -49,6 +49,10 @@ urlpatterns = [
     path(f"{_RELEASE}take-back/", releases.take_back, name="take_back_release"),
     path(f"{_RELEASE}revoke/", releases.revoke, name="revoke_release"),
     path("duties/offers/<uuid:uuid>/accept/", releases.accept, name="accept_offer"),
+    path("settings/calendar/", feeds.feeds, name="feeds"),
+    path("settings/calendar/new/", feeds.new, name="new_feed"),
+    path("settings/calendar/<uuid:uuid>/revoke/", feeds.revoke, name="revoke_feed"),
+    path("feeds/<str:text>.ics", feeds.calendar, name="feed"),
 ]  # fmt: skip
 
 OBJECT_PAGES: dict[str, str] = {

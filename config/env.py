@@ -114,4 +114,6 @@ def database(url: str, var: Path) -> dict[str, object]:
         "PORT": str(parts.port or ""),
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
+        # Pages ask many short questions with many joins; compiling one takes longer than answering.
+        "OPTIONS": {"options": "-c jit=off"},
     }

@@ -76,7 +76,7 @@ def file_field(label: Any, *, required: bool = False) -> forms.FileField:
     return forms.FileField(label=label, required=required, help_text=_("20 MiB at most."))
 
 
-def proof_of(upload: UploadedFile | None) -> Proof | None:
+def proof_of(upload: UploadedFile[Any] | None) -> Proof | None:
     """The bytes with a name that can be shown, and a type that runs nowhere."""
     if upload is None:
         return None

@@ -213,10 +213,10 @@ def watch_retention() -> int:
     groups = (
         Blob.objects.filter(retention__in=list(MONTHS_KEPT))
         .values("subject_id", "retention")
-        .annotate(last=Max("at"), holds=Sum("n_holds"))
+        .annotate(last=Max("at"), held=Sum("n_holds"))
     )
     by_key: dict[str, list[Expiry]] = {f"{duty.RETENTION_KEY}{name}": [] for name in MONTHS_KEPT}
-    rows = [row for row in groups if not row["holds"]]
+    rows = [row for row in groups if not row["held"]]
     places = Subject.objects.in_bulk([row["subject_id"] for row in rows])
     for row in rows:
         key, place = f"{duty.RETENTION_KEY}{row['retention']}", places[row["subject_id"]]

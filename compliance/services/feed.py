@@ -20,7 +20,7 @@ from compliance.clock import now
 from compliance.models import ClockInstance, FeedToken, User
 from compliance.permissions import NotAllowed, Permission
 from compliance.queries_clocks import COUNTING
-from compliance.services import account, deadline, icalendar, subject, wording
+from compliance.services import account, deadline, duty, icalendar, subject, wording
 from compliance.services.icalendar import Entry
 
 MOST = 500
@@ -116,12 +116,12 @@ def _clock(clock: ClockInstance, due: datetime) -> Entry:
 def _occurrences(who: Actor) -> Iterator[Entry]:
     if not who.may(Permission.DUTY_READ):
         return
-    rows = queries.occurrences_for(who).filter(state__in=["open", "overdue"])
+    rows = queries.occurrences_for(who).filter(state__in=["open", "overdue"], duty__state="active")
     for each in rows.order_by("due_at")[:MOST]:
         about = each.duty
         told = "\n".join(part for part in (_said(about.cite), about.zone) if part)
         uid = f"duty-{each.uuid}@strata"
-        yield Entry(uid, _said(about.title), each.due_at, told, _address(about.path))
+        yield Entry(uid, duty.title_of(about), each.due_at, told, _address(about.path))
 
 
 def _requests(who: Actor) -> Iterator[Entry]:

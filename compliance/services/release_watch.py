@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.utils import translation
@@ -42,6 +43,7 @@ from compliance.services import (
     release,
     reminder,
     report,
+    report_translation,
     submission,
     wording,
 )
@@ -111,7 +113,7 @@ def _call_deputies(clock: ClockInstance, drafted: Report | None) -> None:
     """Once for each clock: whoever may stand in for the approver who is not there."""
     if not deadline.warn(clock, "deputies", by=CLERK):
         return
-    barred = {drafted.drafted_by_id, drafted.revised_by_id} if drafted else set()
+    barred = report.editors(drafted) if drafted else frozenset()
     chain = [person for person in stand_ins(clock) if person.pk not in barred]
     reminder.tell(
         chain,
@@ -223,8 +225,10 @@ def release_unattended(drafted: Report, clock: ClockInstance) -> bool:
         return False
     if is_open and not release.takes_incomplete(current):
         return False
+    if report_translation.waiting(current):
+        return False
     sha256 = report.current_sha256(current)
-    facts = {
+    facts: dict[str, Any] = {
         "sha256": sha256,
         "authorisation": standing.ref,
         "authorisation_sha256": standing.sha256,

@@ -188,7 +188,7 @@ def _entries(who: Actor, start: datetime, end: datetime) -> Iterator[Entry]:
         if clock.target_due is not None:
             words = f"{clock.subject.label}: {shown.said(deadline.stage_title(clock))}"
             tone = "info" if clock.state == "running" else "bad"
-            badge = Badge(shown.STATE_WORDS[clock.state], tone)
+            badge = Badge(str(shown.STATE_WORDS[clock.state]), tone)
             yield _entry(clock.target_due, words, clock.path, badge)
 
 

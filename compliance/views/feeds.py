@@ -17,38 +17,52 @@ from compliance import queries
 from compliance.actors import require
 from compliance.forms.calendar import FeedForm
 from compliance.services import feed
-from compliance.views import shown
 from compliance.views.form_page import Crumb, sent
 from compliance.views.http import actor, fetch, page
 from compliance.views.inventory import form_methods
+from compliance.views.people import settings_crumb
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from django.http import HttpRequest
 
+    from compliance.actors import Actor
+
+
+@require_safe
+def feeds(request: HttpRequest) -> HttpResponse:
+    """One's own addresses, and a form for another."""
+    _require_reading(actor(request))
+    return _page(request, FeedForm())
+
 
 @form_methods
-def feeds(request: HttpRequest) -> HttpResponse:
-    """One's own addresses, and a form for another; a new one is on this answer and nowhere else."""
+def new(request: HttpRequest) -> HttpResponse:
+    """Make an address; it is on the answer to this request and nowhere else."""
     who = actor(request)
+    _require_reading(who)
+    form = FeedForm(sent(request))
+    if not form.is_valid():
+        return _page(request, form)
+    _made, text = feed.make(form.cleaned_data["label"], by=who)
+    address = f"{settings.SITE_URL}{reverse('compliance:feed', args=[text])}"
+    return _page(request, FeedForm(), address)
+
+
+def _require_reading(who: Actor) -> None:
+    """Whoever may read none of what a calendar shows needs no address."""
     if not any(who.may(each) for each in feed.READING):
         require(who, feed.READING[0])
-    form = FeedForm(sent(request))
-    address = ""
-    if form.is_valid():
-        _made, text = feed.make(form.cleaned_data["label"], by=who)
-        address = f"{settings.SITE_URL}{reverse('compliance:feed', args=[text])}"
-        form = FeedForm()
+
+
+def _page(request: HttpRequest, form: FeedForm, address: str = "") -> HttpResponse:
     context = {
         "form": form,
-        "feeds": queries.feeds_for(who),
+        "feeds": queries.feeds_for(actor(request)),
         "address": address,
-        "crumbs": [
-            Crumb(_("Duties"), shown.url("compliance:duties")),
-            Crumb(_("Calendar addresses")),
-        ],
-        "nav_current": "compliance:duties",
+        "crumbs": [settings_crumb(), Crumb(_("Calendar addresses"))],
+        "nav_current": "compliance:settings",
     }
     status = 201 if address else 422 if form.errors else 200
     answer = page(request, "compliance/feeds.html", context, status=status)

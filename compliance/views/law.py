@@ -182,7 +182,7 @@ def _starts(regime: Regime) -> Iterator[Statement]:
 
 def _stage(regime: Regime, stage: Stage) -> Iterator[Statement]:
     for rule in stage.rules:
-        words = f"{said(stage.title)}: {rule_words(rule)}"
+        words = f"{said(stage.title)}: {rule_words(rule, regime)}"
         yield Statement(_("Sets a deadline"), words, said(rule.cite), rule.evidence)
     evidence = stage.rules[0].evidence if stage.rules else regime.evidence
     if stage.soft_duty:
@@ -199,9 +199,9 @@ def _stage(regime: Regime, stage: Stage) -> Iterator[Statement]:
         yield Statement(_("If it is late"), words, cite, evidence)
 
 
-def rule_words(rule: Rule) -> str:
+def rule_words(rule: Rule, regime: Regime) -> str:
     """One way of counting, as a sentence."""
-    anchor = anchor_words(rule.anchor)
+    anchor = anchor_words(rule.anchor, regime)
     if rule.period is None:
         words = _("no number of days, from %(anchor)s") % {"anchor": anchor}
     else:
@@ -213,7 +213,7 @@ def rule_words(rule: Rule) -> str:
         words = _("%(period)s from %(anchor)s; %(kind)s") % told
     parts = [words]
     if rule.limbs:
-        parts.append(_("where harmed: %(limbs)s") % {"limbs": _limbs(rule.limbs)})
+        parts.append(_("if the harm is: %(limbs)s") % {"limbs": _limbs(rule.limbs)})
     if rule.entities:
         kinds = ", ".join(said(ENTITIES.get(each, each)) for each in rule.entities)
         parts.append(_("for: %(entities)s") % {"entities": kinds})
@@ -221,14 +221,17 @@ def rule_words(rule: Rule) -> str:
     return f"{'; '.join(parts)}."
 
 
-def anchor_words(anchor: Anchor) -> str:
-    """What a stage counts from."""
+def anchor_words(anchor: Anchor, regime: Regime) -> str:
+    """What a stage counts from; of several triggers the earliest that was recorded."""
     if anchor.submission_of is not None:
         words = _("the submission of %(stage)s")
         return words % {"stage": said(STAGES[anchor.submission_of])}
     if anchor.instant is not None:
         return said(INSTANTS[anchor.instant])
-    return _("whatever started the clock")
+    triggers = [said(INSTANTS[each.instant]) for each in regime.triggers]
+    if len(triggers) == 1:
+        return triggers[0]
+    return _("the earliest of: %(triggers)s") % {"triggers": ", ".join(triggers)}
 
 
 def _recipients(regime: Regime) -> Iterator[Statement]:

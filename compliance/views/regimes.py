@@ -159,7 +159,7 @@ def _stage(found: Regime, stage: Stage) -> StageLine:
     recipient = found.recipient(str(stage.id))
     return StageLine(
         title=said(stage.title),
-        limits=[law.rule_words(rule) for rule in stage.rules],
+        limits=[law.rule_words(rule, found) for rule in stage.rules],
         recipient=said(recipient.name) if recipient else _now("nobody outside the house"),
         late=said(LATE_RULES[stage.late_rule]),
         is_incomplete_allowed=stage.accepts_incomplete,

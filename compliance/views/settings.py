@@ -22,7 +22,7 @@ from compliance.audit import sequencer
 from compliance.clock import now
 from compliance.forms.accounts import ThemeForm, ZoneForm
 from compliance.permissions import Permission
-from compliance.services import account
+from compliance.services import account, feed
 from compliance.views import shown
 from compliance.views.form_page import Crumb
 from compliance.views.http import actor, page
@@ -93,6 +93,14 @@ def ways(who: Actor) -> list[Place]:
             shown.url("usersessions_list"),
         ),
     ]
+    if any(who.may(permission) for permission in feed.READING):
+        own.append(
+            Place(
+                _("Calendar addresses"),
+                _("What is due, in the calendar that you already use."),
+                shown.url("compliance:feeds"),
+            )
+        )
     if who.may(Permission.ACCOUNT_MANAGE):
         own.append(Place(_("People"), _("Accounts and roles."), shown.url("compliance:people")))
     if who.may(Permission.TOKEN_MANAGE):

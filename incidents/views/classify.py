@@ -124,10 +124,15 @@ def _follows(found: Incident, form: ClassifyForm) -> dict[str, Any]:
 
 
 def _judged(found: Incident, form: ClassifyForm) -> tuple[Facts, tuple[RegimeOutcome, ...]]:
-    if not form.is_bound:
-        nothing = finding.facts_for(found, given={})
-        return nothing, incidents.awaited(found)
-    given, limbs, serious = form.facts(), form.limbs(), form.is_serious()
+    last = found.classifications.order_by("-number").first()
+    if form.is_bound:
+        given, limbs, serious = form.facts(), form.limbs(), form.is_serious()
+    elif last is None:
+        return finding.facts_for(found, given={}), incidents.awaited(found)
+    else:
+        stated = {*last.facts.get("stated", ()), "aware_at"}
+        given = {name: last.facts.get(name) for name in stated}
+        limbs, serious = last.limbs, last.serious
     facts = finding.facts_for(found, given=given, limbs=limbs, serious=serious)
     return facts, incidents.preview(found, facts=given, limbs=limbs, serious=serious)
 

@@ -83,9 +83,7 @@ def test_an_authoritys_lead_time_dates_a_registration(held, rae, as_actor) -> No
         )
 
 
-def test_done_with_proof_the_next_round_is_counted_from_it(
-    held, rae, ada, as_actor, files
-) -> None:
+def test_done_with_proof_the_next_round_is_counted_from_it(held, rae, ada, as_actor, files) -> None:
     made = assessed(rae, as_actor, ada)
     held.at = datetime(2028, 2, 10, 12, tzinfo=UTC)
     first = the_open(made)

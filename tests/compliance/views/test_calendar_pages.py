@@ -205,9 +205,7 @@ def test_a_restricted_request_is_open_to_those_let_in_alone(
         assert client_as(person).get(page).status_code == 404
         assert client_as(person).get(file).status_code == 404
     assert client_as(rae).get(page).status_code == 200
-    client_as(rae).post(
-        address("let_in_authority_request", made.uuid), {"person": str(dee.uuid)}
-    )
+    client_as(rae).post(address("let_in_authority_request", made.uuid), {"person": str(dee.uuid)})
     assert client_as(dee).get(page).status_code == 200
     assert client_as(dee).get(file).status_code == 200
     assert "Logs of March" in client_as(dee).get(address("authority_requests")).content.decode()
@@ -234,9 +232,7 @@ def asked(rae, client_as, **more):
     return client_as(rae).post(form, said)
 
 
-def test_an_authorisation_is_asked_by_one_and_given_by_another(
-    held, rae, ada, client_as
-) -> None:
+def test_an_authorisation_is_asked_by_one_and_given_by_another(held, rae, ada, client_as) -> None:
     asked(rae, client_as)
     made = ReleaseAuthorisation.objects.get()
     page = address("release", made.uuid)
@@ -265,7 +261,9 @@ def test_every_list_teaches_when_it_is_empty(held, rae, client_as) -> None:
     assert "No duty stands in the calendar" in browser.get(address("calendar")).content.decode()
     requests = browser.get(address("authority_requests")).content.decode()
     assert "No authority has asked" in requests
-    assert "Nothing may go out without a person" in browser.get(address("releases")).content.decode()
+    assert (
+        "Nothing may go out without a person" in browser.get(address("releases")).content.decode()
+    )
 
 
 def test_a_letter_that_came_tomorrow_is_refused(held, rae, as_actor) -> None:
