@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 ACTIONS: dict[str, Promise] = {
     "account.make": _("made an account"),
     "account.prefer": _("changed how pages look to them"),
+    "account.refuse": _("asked for what they may not do, and was refused"),
     "account.role": _("changed somebody's roles"),
     "alert.acknowledge": _("acknowledged the alert"),
     "alert.join": _("tied the alert to an incident"),

@@ -59,6 +59,13 @@ def make(
 
 
 @transaction.atomic
+def refused(person: User, *, path: str, why: str, by: Actor) -> None:
+    """Somebody asked for what they may not do: it changed nothing, and it is written down."""
+    if person.subject is not None:
+        record("account.refuse", _recorded(person), by=by, note=why, path=path[:200])
+
+
+@transaction.atomic
 def set_roles(person: User, roles: Iterable[Role], *, by: Actor) -> None:
     """Replace somebody's roles; never one's own."""
     require(by, Permission.ACCOUNT_MANAGE)

@@ -75,6 +75,8 @@ def compute(
         UnknownRegime: a clock keeps a version that is no longer on file.
     """
     moment = at or now()
+    # Of two computations at once, the second must see what the first one wrote.
+    Subject.objects.select_for_update().get(pk=subject.pk)
     basis = Basis(facts, tuple(states), learnt_at)
     standing = {key_of(clock): clock for clock in standing_for(about.uuid)}
     writer = clock_row.Writer(subject, about, basis, moment, reason, by)

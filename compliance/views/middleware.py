@@ -16,6 +16,7 @@ from compliance.ids import uuid7
 from compliance.machines import TransitionRefused
 from compliance.permissions import NotAllowed
 from compliance.services import account
+from compliance.views.http import actor
 
 Answer = Callable[[HttpRequest], HttpResponse]
 # Doors that ask for their own credentials, or need none.
@@ -63,6 +64,10 @@ class RefusalMiddleware:
         if request.path.startswith(("/api/", "/v1/")):
             return None
         if isinstance(exception, NotAllowed):
+            if request.method not in {"GET", "HEAD", "OPTIONS"} and request.user.is_authenticated:
+                account.refused(
+                    request.user, path=request.path, why=str(exception), by=actor(request)
+                )
             return render(request, "403.html", {"reason": str(exception)}, status=403)
         if isinstance(exception, TransitionRefused):
             return render(request, "409.html", {"reason": str(exception)}, status=409)

@@ -17,6 +17,7 @@ from django.utils.translation import ngettext
 
 from compliance.models import ModelVersion, Report
 from compliance.phrase import said
+from compliance.regimes import oecd
 from compliance.regimes.outcome import zulu
 from compliance.services import document, fact
 from compliance.services.report import IncidentFacts, Known, Mark
@@ -41,11 +42,15 @@ def of(incident: Incident) -> IncidentFacts:
 
 
 def _known(incident: Incident) -> Iterator[Named]:
+    """Of one name the last with a text counts, so what the records say stands before other words."""
+    classified = incident.classifications.order_by("-number").first()
+    if classified:
+        yield from _criteria(classified)
     yield from _incident(incident)
     yield from _registry(incident)
     yield from _version(incident.version)
     yield from _alerts(incident)
-    if classified := incident.classifications.order_by("-number").first():
+    if classified:
         yield from _classification(classified)
     if decided := incident.prior_notices.order_by("-pk").first():
         yield from _notice(decided)
@@ -199,6 +204,12 @@ def _classification(classified: Classification) -> Iterator[Named]:
         "incident.affected": details.get("affected", ""),
     }
     for name, text in found.items():
+        yield name, _attested(text, classified.by.name, classified.at)
+
+
+def _criteria(classified: Classification) -> Iterator[Named]:
+    """What was said to the OECD's criteria and reports ask for too."""
+    for name, text in oecd.for_reports(classified.oecd):
         yield name, _attested(text, classified.by.name, classified.at)
 
 

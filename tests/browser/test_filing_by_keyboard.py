@@ -75,12 +75,8 @@ class Keys:
         with self.page.expect_navigation(wait_until="load"):
             self.press("Enter")
 
-    def goes_anywhere(self, url: str) -> None:
-        """The address bar is reached by keyboard too: Control+L, the address, Enter."""
-        self.page.goto(url, wait_until="load")
-
     def wait_for(self, text: str) -> None:
-        """Reload by F5's own effect until the page says it."""
+        """Load the page anew, as F5 does (which a headless browser does not hear), until it says so."""
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             if re.search(text, self.page.inner_text("main")):
@@ -159,7 +155,7 @@ def classified_by(rae: Keys) -> str:
     rae.go(text="^Classify$")
     rae.tab_to(text="^Were the model")
     rae.press("Space")
-    rae.page.get_by_text("What would follow").wait_for()
+    rae.page.locator("#outcomes .follow strong").first.wait_for()
     rae.tab_to(name="confirmed")
     rae.press("Space")
     rae.tab_to(name="reasons")
@@ -199,7 +195,13 @@ def answer_what_is_open(rae: Keys) -> None:
 
 def approved_by(ada: Keys, report: str) -> None:
     """The second person finds it among what waits, and approves exactly this revision."""
-    ada.goes_anywhere(report)
+    ada.go(text="^Waits for me")
+    ada.go(
+        href=r"/approvals/[0-9a-f]{8}|/r/approval/|" + re.escape(report.rpartition("/duties")[2])
+    )
+    if "/reports/" not in ada.page.url:
+        ada.go(href=r"/duties/reports/[0-9a-f]{8}|/r/report/")
+    assert report.rpartition("/reports/")[2] in ada.page.url
     ada.tab_to(text="^Approve report$")
     ada.press("Enter")
     ada.go(text="^Approve report$")

@@ -25,7 +25,9 @@ def fifty(stage: Stage) -> Found:
     """Fifty at once with one key: one effect. Another body: 422. While the first works: 409."""
     stage.by("bo")
     deployment, _version = cast.watched()
-    text = account.make_token("checks", [Permission.INCIDENT_OPEN, Permission.EVENT_READ], by=MAKER)[1]
+    text = account.make_token(
+        "checks", [Permission.INCIDENT_OPEN, Permission.EVENT_READ], by=MAKER
+    )[1]
     headers = {"Authorization": f"Bearer {text}", "Idempotency-Key": "one"}
     body = {"deployment": deployment.key, "title": "Fifty at once", "severity": "sev2"}
     start = threading.Barrier(CALLERS)
@@ -34,7 +36,11 @@ def fifty(stage: Stage) -> Found:
         try:
             start.wait(30)
             answer = Client().post("/api/v1/incidents", body, "application/json", headers=headers)
-            return answer.status_code, answer.headers.get("Retry-After", ""), answer.content.decode()
+            return (
+                answer.status_code,
+                answer.headers.get("Retry-After", ""),
+                answer.content.decode(),
+            )
         finally:
             connection.close()
 

@@ -18,7 +18,14 @@ from compliance.models import Filing
 from compliance.services import receipt, submission
 from compliance.services import report as reports
 from tests.checks.outcome import Found
-from tests.checks.stage import Regulator, Stage, fresh, in_child, keepers_round
+from tests.checks.stage import (
+    Regulator,
+    Stage,
+    fresh,
+    in_child,
+    keepers_round,
+    nothing,
+)
 
 # What the recipient does with the first sending.
 ANSWERS = {
@@ -111,7 +118,7 @@ def traps(there: Regulator, name: str, marker: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        there.before = there.after = lambda request: None
+        there.before = there.after = nothing
 
 
 def survives(stage: Stage, there: Regulator, name: str, answer: str) -> tuple[bool, bool, str]:

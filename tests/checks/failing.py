@@ -14,7 +14,7 @@ from incidents.models import Incident, Page
 from incidents.services import filing_alarm, incident, knowledge, warning
 from tests.checks.door import door
 from tests.checks.outcome import Found
-from tests.checks.stage import Stage, fresh, in_child, keepers_round
+from tests.checks.stage import Stage, fresh, in_child, keepers_round, nothing
 from tests.incidents import cast
 
 MOST_ROUNDS = 12
@@ -123,9 +123,7 @@ def _marks(found: Report, filing: Filing) -> set[str]:
     about = Incident.objects.get(uuid=found.about_uuid)
     causes = Page.objects.filter(incident=about).values_list("cause", flat=True)
     of_filing = {cause.split(":")[2] for cause in causes if cause.startswith(filing.ref)}
-    return of_filing | {
-        cause.split(":")[2] for cause in causes if cause.startswith("clock:")
-    }
+    return of_filing | {cause.split(":")[2] for cause in causes if cause.startswith("clock:")}
 
 
 def no_receipt(stage: Stage) -> Found:
@@ -142,7 +140,9 @@ def no_receipt(stage: Stage) -> Found:
             held.pass_by(timedelta(minutes=5))
         state = fresh(filing).state
     first = heard[0] if heard else None
-    return Found(first == 60 and state == "awaiting", {"state": state, "heard_after_minutes": first})
+    return Found(
+        first == 60 and state == "awaiting", {"state": state, "heard_after_minutes": first}
+    )
 
 
 def restarted(stage: Stage) -> Found:
@@ -165,7 +165,7 @@ def restarted(stage: Stage) -> Found:
         n_broken = sum(
             in_child(lambda filing=filing: submission.send(filing.pk)) != 0 for filing in filings
         )
-        there.after = lambda request: None
+        there.after = nothing
         with clock.held(now()) as held:
             for _ in range(MOST_ROUNDS):
                 waiting = [each for each in filings if fresh(each).state != "acknowledged"]

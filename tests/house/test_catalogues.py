@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import gettext
 import re
 from collections.abc import Iterator
@@ -90,8 +91,18 @@ def of_reckoning() -> Iterator[str]:
             yield from (text for stage in outcome.stages for text in inside(list(stage.trace)))
 
 
+def written() -> Iterator[str]:
+    """Sentences as they stand in the engine's rooms, said in a worked case or not."""
+    for room in ("case", "counting", "engine", "scope", "stages"):
+        source = (ROOT / f"compliance/regimes/{room}.py").read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"Phrase", "counted"}:
+                text = node.args[0]
+                yield from [str(text.value)] if isinstance(text, ast.Constant) else []
+
+
 def inside(value: Any) -> Iterator[str]:
-    """The templates of phrases and of the phrases inside them, predicates' sentences left out."""
+    """The templates of phrases and of the phrases inside them."""
     for each in value:
         if isinstance(each, Phrase):
             yield each.template
@@ -118,6 +129,7 @@ def test_everything_that_packs_put_into_a_report_is_translated(catalogue) -> Non
 
 def test_every_step_of_the_reckoning_is_translated(catalogue) -> None:
     assert lacking(catalogue, of_reckoning()) == set()
+    assert lacking(catalogue, written()) == set()
 
 
 def test_kinds_languages_and_own_fields_are_translated(catalogue) -> None:

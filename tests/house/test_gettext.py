@@ -90,6 +90,7 @@ TYPED = {
     "compliance.ModelVersion": "name location origin",
     "compliance.ReleaseAuthorisation": "reasons",
     "compliance.Report": "late_reasons",
+    "compliance.StandingDuty": "title cite",
     "compliance.User": "name email",
     "incidents.Alert": "rule_key",
     "incidents.Classification": "reasons details",

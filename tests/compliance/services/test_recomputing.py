@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -99,3 +101,11 @@ def test_rows_are_read_together(incidents, root) -> None:
     with CaptureQueriesContext(connection) as queries:
         recomputing.everything(reason="x", by=root)
     assert len(queries) <= 4
+
+
+def test_the_command_says_what_it_found(incidents, capsys) -> None:
+    n_rows = ClockInstance.objects.count()
+    call_command("recheck_clocks", reason="A holiday was corrected.")
+    assert capsys.readouterr().out == f"{n_rows} clocks judged, 0 incidents changed\n"
+    with pytest.raises(CommandError, match="from 1 to 2"):
+        call_command("recheck_clocks", reason="x", part=3, parts=2)

@@ -1,0 +1,151 @@
+"""The wizard: groups, what would follow at once, corrections that start from what was said."""
+
+import re
+from datetime import timedelta
+from html import unescape
+
+import pytest
+from django.urls import reverse
+
+from compliance.clock import now
+from compliance.models import ClockInstance
+from compliance.regimes.questions import INSTANT_QUESTIONS, LIMB_QUESTIONS, PREDICATE_QUESTIONS
+from incidents.forms.classify import COMMON, GROUPS
+from incidents.services import incident, knowledge
+from tests.incidents import cast
+
+pytestmark = pytest.mark.django_db
+AWARE = {"at_aware_at": "2026-11-20T08:00", "serious": "yes", "confirmed": "on"}
+
+
+@pytest.fixture
+def found(db):
+    deployment, version = cast.watched("canary")
+    return cast.opened(deployment, version)
+
+
+@pytest.fixture
+def officer(rae, client_as):
+    rae.zone = "America/New_York"
+    rae.save(update_fields=["zone"])
+    return client_as(rae)
+
+
+def text(answer):
+    bare = re.sub(r"<[^>]+>", " ", answer.content.decode())
+    return re.sub(r"\s+", " ", unescape(bare))
+
+
+def follows(client, found, **answers):
+    address = reverse("incidents:preview", args=[found.uuid])
+    return client.post(address, {**AWARE, **answers}, headers={"HX-Request": "true"})
+
+
+def test_every_question_stands_in_one_group_with_its_definition(officer, found):
+    grouped = [name for *_words, names in GROUPS for name in names]
+    asked = {str(each.id) for each in (*PREDICATE_QUESTIONS, *INSTANT_QUESTIONS)}
+    assert sorted([*grouped, *COMMON, "aware_at", "serious_incident"]) == sorted(asked)
+    html = text(officer.get(reverse("incidents:classify", args=[found.uuid])))
+    for each in (*PREDICATE_QUESTIONS, *INSTANT_QUESTIONS, *LIMB_QUESTIONS):
+        if each.id != "serious_incident":
+            assert re.sub(r"\s+", " ", str(each.definition)) in html
+
+
+def test_what_follows_names_both_zones_every_reading_and_the_points_for_counsel(officer, found):
+    said = text(
+        follows(
+            officer, found, is_personal_data_breach="yes", is_controller="yes",
+            is_eu_personal_data="yes", is_risk_unlikely="no", is_financial_entity="yes",
+            is_major_ict_incident="yes", is_product_manufacturer="no", at_classified_at="2026-11-20T09:00",
+        )
+    )  # fmt: skip
+    assert "at the recipient:" in said
+    assert re.search(r"\d\d:\d\d EST", said)
+    assert re.search(r"\d\d:\d\d CET \(Europe/\w+\)", said)
+    assert "target, strict to the hour" in said
+    assert "latest arguable date, confirm with counsel:" in said
+    assert "Delegated Regulation (EU) 2025/301 was read through four concordant" in said
+    assert "do not apply, and why" in said
+    assert not ClockInstance.objects.exists()
+    assert not found.classifications.exists()
+
+
+def test_day_duties_say_that_the_last_day_ends(officer, found):
+    said = text(
+        follows(
+            officer, found, is_gpai_systemic_risk_provider="yes", is_code_signatory="yes",
+            limb_death="on", is_legacy_gpai_model="no", is_eu_market="yes",
+            at_model_involvement_aware_at="2026-11-20T08:00",
+        )
+    )  # fmt: skip
+    assert "target, end of the last day" in said
+
+
+def test_before_anybody_classified_the_wizard_and_the_incident_show_the_earliest_date(
+    officer, found
+):
+    wizard = text(officer.get(reverse("incidents:classify", args=[found.uuid])))
+    assert "earliest, if confirmed now:" in wizard
+    page = text(officer.get(reverse("incidents:incident", args=[found.uuid])))
+    assert "Facts needed" in page
+    assert "earliest date, if confirmed now:" in page
+    assert "An alert is not awareness" in page
+    assert not ClockInstance.objects.exists()
+
+
+def test_a_correction_starts_from_what_was_said(officer, found, rae, as_actor):
+    aware = now() - timedelta(hours=3)
+    incident.classify(
+        found,
+        facts={"aware_at": aware.isoformat(), "controller": True},
+        limbs=["rights"],
+        serious=True,
+        reasons="Letters went astray.",
+        details={"affected": "40 people"},
+        oecd={"severity": "incident", "harm": ["rights"]},
+        by=as_actor(rae),
+    )
+    html = officer.get(reverse("incidents:classify", args=[found.uuid])).content.decode()
+    assert re.search(r'name="limb_rights"[^>]*checked', html)
+    assert "40 people" in html
+    assert re.search(r'name="is_controller".*?value="yes" selected', html, re.DOTALL)
+    assert re.search(r'name="oecd_severity".*?value="incident" selected', html, re.DOTALL)
+    assert "This corrects what was said before" in html
+    assert "House rule: 72 hours" in html
+    assert "Letters went astray" not in html
+
+
+def test_the_criteria_are_kept_and_fill_what_reports_ask(officer, found):
+    answers = {
+        **AWARE, "save": "1", "reasons": "Somebody fell.", "limb_health": "on",
+        "oecd_stakeholders": "Two visitors", "oecd_harm": ["physical", "psychological"],
+        "oecd_severity": "serious_incident", "oecd_countries": "", "states": ["DE", "FR"],
+    }  # fmt: skip
+    answer = officer.post(reverse("incidents:classify", args=[found.uuid]), answers)
+    assert answer.status_code == 302, text(answer)
+    classified = found.classifications.get()
+    assert classified.oecd == {
+        "stakeholders": "Two visitors",
+        "harm": ["physical", "psychological"],
+        "severity": "serious_incident",
+    }
+    assert classified.facts["member_states"] == ["DE", "FR"]
+    known = knowledge.of(found).known
+    assert known["incident.affected"].value == "Two visitors"
+    assert known["incident.affected"].source == "Rae"
+
+
+def test_the_persons_own_words_stand_before_the_criteria(officer, found):
+    answers = {
+        **AWARE, "save": "1", "reasons": "Somebody fell.", "limb_health": "on",
+        "oecd_stakeholders": "Two visitors", "word_affected": "Three visitors",
+    }  # fmt: skip
+    officer.post(reverse("incidents:classify", args=[found.uuid]), answers)
+    assert knowledge.of(found).known["incident.affected"].value == "Three visitors"
+
+
+def test_an_unknown_choice_is_refused(officer, found):
+    answers = {**AWARE, "save": "1", "reasons": "x", "oecd_severity": "mild"}
+    answer = officer.post(reverse("incidents:classify", args=[found.uuid]), answers)
+    assert answer.status_code == 422
+    assert not found.classifications.exists()
