@@ -8,22 +8,15 @@ from django import forms
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
-from compliance.models import Report
 from compliance.phrase import said
 from compliance.services import report as reports
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from compliance.models import Report
     from compliance.regimes.schema import RequiredField
 
-FURTHER = (
-    Report.What.INTERMEDIATE,
-    Report.What.FOLLOW_UP,
-    Report.What.FINAL,
-    Report.What.FINAL_NON_REPORTABLE,
-    Report.What.WITHDRAWAL,
-)
 PART_LABELS = {
     "value": _("What happened or applies"),
     "why": _("Reason"),
@@ -37,7 +30,6 @@ class DeclareForm(forms.Form):
     what = forms.ChoiceField(label=_("Kind of report"))
     language = forms.ChoiceField(
         label=_("Language of the report"),
-        choices=Report.Language.choices,
         help_text=_(
             "Labels, fixed text and words made from records. What people typed stays as it was typed."
         ),
@@ -48,6 +40,10 @@ class DeclareForm(forms.Form):
         super().__init__(data, initial={"what": report.what, "language": report.language})
         what: Any = self.fields["what"]
         what.choices = reports.kinds_for(report)
+        language: Any = self.fields["language"]
+        language.choices = [
+            (code, said(words, translation)) for code, words in reports.LANGUAGES.items()
+        ]
 
 
 class FollowForm(forms.Form):
@@ -67,7 +63,11 @@ class FollowForm(forms.Form):
         """Kinds that follow one which was filed."""
         super().__init__(data)
         what: Any = self.fields["what"]
-        what.choices = [(str(each), said(reports.KINDS[each], translation)) for each in FURTHER]
+        what.choices = [
+            (code, said(words, translation))
+            for code, words in reports.KINDS.items()
+            if code in reports.FURTHER
+        ]
 
 
 class TranslateForm(forms.Form):

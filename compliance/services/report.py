@@ -58,6 +58,7 @@ from compliance.services.report_reading import (
     zone_of,
 )
 from compliance.services.report_start import (
+    FURTHER,
     follow,
     kind_of,
     met_by_receipt,
@@ -70,6 +71,7 @@ from compliance.services.report_start import (
 from compliance.states import REPORT
 
 __all__ = [
+    "FURTHER",
     "KINDS",
     "LANGUAGES",
     "LONGEST_ANSWER",

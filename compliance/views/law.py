@@ -250,7 +250,8 @@ def _recipients(regime: Regime) -> Iterator[Statement]:
         does = _("Is printed on the report")
         yield Statement(does, told, said(regime.admission.cite), regime.admission.evidence)
     for form in regime.templates:
-        words = f"{said(form.name)}, {form.version}"
+        version = _("version unknown") if form.version == "unknown" else form.version
+        words = f"{said(form.name)}, {version}"
         word = _("binding") if form.is_binding else _("not binding")
         yield Statement(_("Names a form"), f"{words} ({word}).", said(form.cite), form.evidence)
 

@@ -16,7 +16,14 @@ from compliance.permissions import Permission
 from compliance.regimes import load
 from compliance.regimes.schema import Status
 from compliance.regimes.terms import LATE_RULES
-from compliance.regimes.vocabulary import ENTITIES, INSTANTS, LIMBS, PREDICATES, STAGES
+from compliance.regimes.vocabulary import (
+    ENTITIES,
+    INSTANTS,
+    LIMBS,
+    MILESTONES,
+    PREDICATES,
+    STAGES,
+)
 from compliance.services import wording
 from compliance.views import law, shown
 from compliance.views.form_page import Crumb
@@ -199,7 +206,9 @@ def _comes_to(found: Regime, case: GoldenCase) -> Iterator[tuple[str, str]]:
 
 def _dates(expected: Mapping[str, str]) -> Iterator[str]:
     for name, value in expected.items():
-        word = DATE_WORDS.get(name, name)
+        if name not in DATE_WORDS:
+            continue
+        word = DATE_WORDS[name]
         said_value = str(STATE_WORDS.get(value, value)) if name == "state" else _value(value)
         yield f"{word}: {said_value}"
 
@@ -208,6 +217,11 @@ WORDS: dict[str, object] = {
     **INSTANTS,
     **STAGES,
     **ENTITIES,
+    **{str(name): words for name, words in MILESTONES.items()},
+    "due": _("Due"),
+    "latest": _("Latest arguable date, confirm with counsel"),
+    "then": _("The next time"),
+    "done": _("Done"),
     "limbs": _("Harm"),
     "recipient_zone": _("Zone of the recipient"),
     "calendar": _("Holidays of"),

@@ -122,7 +122,7 @@ def translate(request: HttpRequest, uuid: UUID, language: str) -> HttpResponse:
         "form": form,
         "language": found.Language(language).label,
         "code": language,
-        "crumbs": _crumbs(found, _("Translate")),
+        "crumbs": _crumbs(found, _now("Translate")),
         "nav_current": "compliance:duties",
     }
     status = 422 if form.errors else 200

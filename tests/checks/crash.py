@@ -45,7 +45,7 @@ IN_THE_WORKER: dict[str, Point] = {
     "attempt written": (submission, "_begun", True),
     "package read": (submission, "package", True),
     "connection about to open": (Egress, "post", False),
-    "answer read, nothing written": (Egress, "post", True),
+    "call over, nothing written": (Egress, "post", True),
     "attempt ended, transaction open": (receipt, "_kept", False),
     "receipt's bytes on disk, row not": (receipt, "_kept", True),
     "filing moved, report not": (receipt, "_acknowledge", False),
@@ -76,10 +76,11 @@ def armed(name: str, marker: Path) -> None:
     def trapped(*args: Any, **kwargs: Any) -> Any:
         if not is_after:
             die(marker)
-        answer = kept(*args, **kwargs)
-        if is_after:
-            die(marker)
-        return answer
+        try:
+            return kept(*args, **kwargs)
+        finally:  # whether it came back with an answer or with an error
+            if is_after:
+                die(marker)
 
     setattr(owner, function, trapped)
 
