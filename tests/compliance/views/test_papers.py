@@ -108,9 +108,7 @@ def test_reasons_for_delay_are_shown_as_needed_only_if_late(rae, as_actor, clien
     counting = next(each for each in clocks if each.regime == "eu-gdpr-33")
     begun = report.start(incident, counting, incident_facts=facts_known(), by=as_actor(rae))
     for name in ("report", "edit_report"):
-        assert "Only needed if late: the target is" in said(
-            page(client_as(rae), name, begun.uuid)
-        )
+        assert "Only needed if late: the target is" in said(page(client_as(rae), name, begun.uuid))
 
 
 def test_not_known_without_a_reason_is_sent_back(drafted, rae, client_as) -> None:
