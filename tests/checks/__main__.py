@@ -32,6 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(prog="python -m tests.checks", description=__doc__)
     found.add_argument("keys", nargs="*", metavar="KEY", help="F05, F10 …; all when left out")
     found.add_argument("--small", action="store_true", help="bounded, as the suite runs them")
+    found.add_argument("--filings", type=int, default=1_000, help="how many go out at once")
     found.add_argument("--json", type=Path, help="write the figures here as well")
     return found
 
@@ -71,7 +72,7 @@ def _run(chosen: argparse.Namespace, folder: Path, database: Restartable) -> int
     if strangers := set(chosen.keys) - known:
         sys.stderr.write(f"unknown: {', '.join(sorted(strangers))}; known: {sorted(known)}\n")
         return 2
-    stage = Stage(folder, database, is_small=chosen.small)
+    stage = Stage(folder, database, is_small=chosen.small, n_filings=chosen.filings)
     lines, n_failed = [], 0
     for check in CHECKS:
         if chosen.keys and check.key not in chosen.keys:

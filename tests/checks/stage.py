@@ -72,6 +72,8 @@ class Stage:
     folder: Path
     database: Restartable
     is_small: bool = False
+    n_filings: int = 1_000
+    """How many go out at once."""
     people: dict[str, User] = field(default_factory=dict)
     _n: int = 0
 
