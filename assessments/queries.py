@@ -277,7 +277,7 @@ def authorised_by_deployment(
 
 def _slim_evidence() -> Prefetch[str, QuerySet[Evidence], str]:
     """What a decision's digest is made of; payloads may be large and stay where they are."""
-    slim = Evidence.objects.only("version", "what", "sha256")
+    slim = Evidence.objects.only("version", "what", "series", "status", "sha256")
     return Prefetch("decision__version__evidence", queryset=slim)
 
 

@@ -139,14 +139,18 @@ def standing_evidence(version: ModelVersion) -> list[Evidence]:
     newest replaces what was before.
     """
     # Not order_by(): lists prefetch the evidence of all their versions.
-    rows = sorted(version.evidence.all(), key=lambda e: e.pk)
-    newest = {series_of(found): found for found in rows}
+    return standing_of(version.evidence.all())
+
+
+def standing_of(rows: Iterable[Evidence]) -> list[Evidence]:
+    """The newest of each series among the evidence of one version, best first."""
+    newest = {series_of(found): found for found in sorted(rows, key=lambda e: e.pk)}
     return sorted(newest.values(), key=lambda e: (WORST_LAST.index(e.status), e.pk))
 
 
 def series_of(evidence: Evidence) -> tuple[str, str]:
     """What a later finding must share to take this one's place."""
-    return evidence.what, evidence.payload.get("series", "")
+    return evidence.what, evidence.series
 
 
 def newest_evidence(version: ModelVersion) -> dict[str, Evidence]:
@@ -155,7 +159,12 @@ def newest_evidence(version: ModelVersion) -> dict[str, Evidence]:
     Of several series the worst speaks, for a clean result of one instrument takes nothing back of
     what another found.
     """
-    return {found.what: found for found in standing_evidence(version)}
+    return speaking(version.evidence.all())
+
+
+def speaking(rows: Iterable[Evidence]) -> dict[str, Evidence]:
+    """The same among the evidence of one version that is at hand."""
+    return {found.what: found for found in standing_of(rows)}
 
 
 def newest_manifest(version: ModelVersion) -> BehaviourManifest | None:

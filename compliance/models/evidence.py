@@ -11,7 +11,7 @@ from compliance.models.subject import Subject
 
 
 class Evidence(Public):
-    """One attested finding about one version. Never changed; a newer one of its kind replaces it.
+    """One attested finding about one version. Never changed; a newer one of its series replaces it.
 
     `basis` holds the digests it rests on ({"version": …, "manifest": …}); whether it is stale is
     computed on read by comparing them with what those things hash to now.
@@ -33,6 +33,7 @@ class Evidence(Public):
     layer = (
         models.PositiveSmallIntegerField()
     )  # 1 interpretation, 2 behaviour, 3 response, 4 record
+    series = models.CharField(max_length=300, blank=True, default="")  # as the payload names it
     status = models.CharField(max_length=15, choices=Status)
     summary = models.TextField()
     payload = models.JSONField(default=dict)

@@ -147,7 +147,6 @@ FIGURES = {
     "self_check": gettext_lazy("Was the autoencoder read right"),
     "sensitivity": gettext_lazy("Sensitivity"),
     "sentence": gettext_lazy("In words"),
-    "series": gettext_lazy("Measured with, in the series of"),
     "severities": gettext_lazy("Severities"),
     "severity": gettext_lazy("Severity"),
     "source": gettext_lazy("Source"),
@@ -198,7 +197,7 @@ STANDINGS = {
     "expired": gettext_lazy("expired"),
 }
 # Parts of a payload that get a block of their own, or say nothing to a reader.
-APART = {"chart", "criteria", "instrument", "scan", "result_sha256", "campaign", "baseline"}
+APART = {"chart", "criteria", "instrument", "scan", "series", "result_sha256", "campaign", "baseline"}
 # What a clean result could have missed: printed once, under the limits of the whole.
 LIMITS = ("coverage", "sensitivity")
 LIMITS_SECTION = "7"

@@ -56,7 +56,8 @@ def attest(
         layer: 1 interpretation, 2 behaviour, 3 response, 4 record.
         status: an `Evidence.Status`.
         summary: one sentence a minister can read; never "safe".
-        payload: the structured finding; floats become decimal strings.
+        payload: the structured finding; floats become decimal strings. Its "series" says what a
+            later finding of this kind must share to take this one's place.
         basis: digests it rests on; "version" and "manifest" are filled in here.
         source: where it came from, "scan:<uuid>" or "manual".
         valid_until: when it expires, or None.
@@ -86,6 +87,7 @@ def attest(
         version=version,
         what=what,
         layer=layer,
+        series=str(content.get("series", "")),
         status=chosen.value,
         summary=summary,
         payload=content,

@@ -79,18 +79,20 @@ def of(version: ModelVersion) -> Strip:
 def of_many(versions: Iterable[ModelVersion]) -> dict[int, Strip]:
     """Strips for a list page, by primary key, in a fixed number of queries."""
     rows = list(versions)
-    newest: dict[int, dict[str, Evidence]] = {row.pk: {} for row in rows}
+    attested: dict[int, list[Evidence]] = {row.pk: [] for row in rows}
     evidence = (
         Evidence.objects.filter(version__in=rows)
         .select_related("version")
         .prefetch_related("version__manifests")
-        .order_by("id")
     )
     for found in evidence:
-        newest[found.version_id][found.what] = found
+        attested[found.version_id].append(found)
     signed = log.signed([row.uuid for row in rows])
     return {
-        row.pk: _strip(row, newest[row.pk].values(), in_record={row.uuid} & signed) for row in rows
+        row.pk: _strip(
+            row, queries.speaking(attested[row.pk]).values(), in_record={row.uuid} & signed
+        )
+        for row in rows
     }
 
 

@@ -194,7 +194,7 @@ def release(request: HttpRequest, uuid: UUID) -> HttpResponse:
         else [],
         "filings": queries.filings_for(who).filter(authorisation=found).order_by("-pk")[:100],
         "facts": [
-            shown.Fact(_("Regime"), found.regime, "text", shown.url("compliance:regime", found.regime)),
+            shown.Fact(_("Regime"), regime_title(found.regime), "text", shown.url("compliance:regime", found.regime)),
             shown.Fact(_("Asked by"), found.asked_by.name),
             shown.Fact(_("Asked"), found.asked_at, "time"),
             shown.Fact(_("Ends"), found.expires_at, "time"),

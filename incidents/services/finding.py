@@ -66,7 +66,8 @@ def states_of(before: Classification | None, states: Sequence[str] | None) -> tu
     for code in states:
         if code not in known:
             raise FactsError(
-                f"member_states: expected codes such as 'DE', got unknown code {ascii(code)[:20]}"
+                _("member_states: expected codes such as 'DE', got unknown code %(code)s")
+                % {"code": ascii(code)[:20]}
             )
     return tuple(dict.fromkeys(states))
 

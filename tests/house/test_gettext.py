@@ -122,7 +122,7 @@ NAMES = {
     "Strata",  # what it is called
     "SHA-256", "sha256",  # an algorithm
     "torch",  # a library
-    "CET", "CEST", "UTC",  # zones as their people abbreviate them
+    "CET", "CEST", "PST", "PDT", "EST", "EDT", "UTC",  # zones as their people abbreviate them
     "Attested for a test.", "Switched off.",  # typed into evidence and into the log alone
     "judge", "keeper", "printer", "scanner", "tests",  # processes sign by their own names
     results.CHECK.sentence,  # the scanner's words, as they stand in the record
