@@ -197,7 +197,16 @@ STANDINGS = {
     "expired": gettext_lazy("expired"),
 }
 # Parts of a payload that get a block of their own, or say nothing to a reader.
-APART = {"chart", "criteria", "instrument", "scan", "series", "result_sha256", "campaign", "baseline"}
+APART = {
+    "chart",
+    "criteria",
+    "instrument",
+    "scan",
+    "series",
+    "result_sha256",
+    "campaign",
+    "baseline",
+}
 # What a clean result could have missed: printed once, under the limits of the whole.
 LIMITS = ("coverage", "sensitivity")
 LIMITS_SECTION = "7"

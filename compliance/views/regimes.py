@@ -220,6 +220,7 @@ WORDS: dict[str, object] = {
     **{str(name): words for name, words in MILESTONES.items()},
     "due": _("Due"),
     "latest": _("Latest arguable date, confirm with counsel"),
+    "slipped": _("With an interim report at the latest"),
     "then": _("The next time"),
     "done": _("Done"),
     "limbs": _("Harm"),
