@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from compliance.phrase import Phrase
 from compliance.regimes.counting import UNITS, Kind, Period, Unit
 from compliance.regimes.schema import (
     Admission,
@@ -267,7 +268,7 @@ def challenge(entry: Table) -> Challenge:
 def worked_case(entry: Table) -> GoldenCase:
     """A case with the dates it must come to."""
     return GoldenCase(
-        entry.text("name"),
+        Phrase(entry.text("name")),
         entry.text("at"),
         entry.table("facts"),
         dict(_expectations(entry)),

@@ -331,7 +331,7 @@ class CalendarDuty:
 class StandingCase:
     """A worked case of a standing duty: from these anchors it must come to these dates."""
 
-    name: str
+    name: Phrase
     duty: str
     anchors: dict[str, object]
     expect: dict[str, str]
@@ -341,7 +341,7 @@ class StandingCase:
 class GoldenCase:
     """A worked case inside the pack: these facts must come to these deadlines."""
 
-    name: str
+    name: Phrase
     at: str
     facts: dict[str, object]
     expect: dict[str, dict[str, str]]

@@ -1,6 +1,7 @@
 """The entries of a standing pack: duties that fall due by the calendar, and their worked cases."""
 
 from compliance.permissions import Role
+from compliance.phrase import Phrase
 from compliance.regimes.calendars import CalendarError, calendar
 from compliance.regimes.counting import Kind, Period, Unit
 from compliance.regimes.entries import evidence, optional_predicate, period
@@ -39,7 +40,9 @@ def standing(entry: Table) -> CalendarDuty:
 def standing_case(entry: Table) -> StandingCase:
     """A case with the dates it must come to."""
     expect = {name: str(value) for name, value in entry.table("expect").items()}
-    return StandingCase(entry.text("name"), entry.text("duty"), entry.table("anchors"), expect)
+    return StandingCase(
+        Phrase(entry.text("name")), entry.text("duty"), entry.table("anchors"), expect
+    )
 
 
 def _rule(entry: Table) -> DateRule:

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from compliance.actors import require
 from compliance.permissions import Permission
+from compliance.phrase import Phrase
 from compliance.regimes import load
 from compliance.regimes.schema import Status
 from compliance.regimes.terms import LATE_RULES
@@ -235,7 +236,9 @@ WORDS: dict[str, object] = {
 def _word(name: str) -> str:
     """A fact's name in words; a name without words as it stands, its underlines taken out."""
     known = WORDS.get(name)
-    return capfirst(said(known) if known is not None else name.replace("_", " "))
+    if known is None:
+        return capfirst(name.replace("_", " "))
+    return capfirst(said(known) if isinstance(known, Phrase) else str(known))
 
 
 def _value(value: object) -> str:
