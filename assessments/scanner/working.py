@@ -70,6 +70,8 @@ GUARD = 6.0
 """How far below its border a prompt's highest pre-activation in bfloat16 still has the prompt read
 again: standard deviations of the difference between bfloat16 and float32. Pre-activations, for past
 a jump of a JumpReLU the least difference is a large one."""
+ON_ALL_CORES = 1024
+"""Tokens at once where a pass is not one of many side by side: coverage and the self-check."""
 MERGE_AFTER = 256
 """Prompts whose sums are kept apart at most."""
 GOLDEN = (math.sqrt(5) - 1) / 2
@@ -110,7 +112,7 @@ def cover(job: ScanJob, shard: Shard, report: Report) -> Part:
         texts,
         at=instrument.point,
         special=frozenset(instrument.loaded.tokenizer.all_special_ids),
-        token_budget=job.token_budget,
+        token_budget=max(job.token_budget, ON_ALL_CORES),
         contexts=contexts(job, instrument.loaded.tokenizer),
         report=lambda done, total: tell(report, Progress(Stage.COVERAGE, done, total)),
     )
@@ -132,7 +134,7 @@ def self_check(instrument: Instrument, sae: SparseAutoencoder, report: Report) -
         instrument.loaded,
         sae,
         held_out_sequences(instrument.loaded.tokenizer, job.self_check_tokens),
-        token_budget=job.token_budget,
+        token_budget=max(job.token_budget, ON_ALL_CORES),
         base_fvu=job.base_fvu,
         alive=lambda: tell(report, Progress(Stage.LOADING, 0, 1)),
     )
