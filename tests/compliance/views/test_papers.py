@@ -46,7 +46,9 @@ def test_the_board_shows_what_counts_and_whose_report_it_is(drafted, rae, client
 
 
 def test_an_empty_board_says_how_clocks_start(rae, client_as) -> None:
-    assert "No clock is counting." in said(page(client_as(rae), "duties"))
+    shown = said(page(client_as(rae), "duties"))
+    assert "No clock stands here." in shown
+    assert "Clocks start when a person classifies an incident" in shown
 
 
 def test_a_clock_shows_its_rule_and_its_history(rae, as_actor, client_as) -> None:
