@@ -11,6 +11,7 @@ clock: `at` is handed in.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 
 from compliance.phrase import Phrase
@@ -97,9 +98,13 @@ def evaluate_all(
 
 
 def _judging(key: str, facts: Facts, at: datetime, pinned: Mapping[str, str]) -> Regime:
-    """The version that judges a key in this case."""
+    """The version that judges a key in this case; what began before a repeal ends as it began."""
     version = pinned.get(key)
-    return version_for(key, facts, at) if version is None else load.get(f"{key}@{version}")
+    if version is None:
+        return version_for(key, facts, at)
+    kept = load.get(f"{key}@{version}")
+    is_repealed = kept.status is Status.REPEALED
+    return replace(kept, status=Status.IN_FORCE) if is_repealed else kept
 
 
 def version_for(key: str, facts: Facts, at: datetime) -> Regime:

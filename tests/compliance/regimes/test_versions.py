@@ -104,6 +104,24 @@ def test_a_started_clock_keeps_its_version() -> None:
         evaluate_all(facts, NOW, pinned={"eu-aia-73": "9.9.9"})
 
 
+def test_what_began_before_a_repeal_ends_as_it_began() -> None:
+    facts = Facts.from_json(
+        {
+            "aware_at": "2027-12-07T09:00:00Z", "limbs": ["health"], "recipient_zone": "Europe/Berlin",
+            "calendar": "DE",
+        }
+    )  # fmt: skip
+    at = datetime(2027, 12, 8, tzinfo=UTC)
+    (kept,) = (
+        one
+        for one in evaluate_all(facts, at, pinned={"eu-aia-73": "1.0.0"})
+        if one.key == "eu-aia-73"
+    )
+    assert kept.applies is not Applies.NOT_IN_FORCE
+    alone = evaluate(load.get("eu-aia-73@1.0.0"), facts, at)
+    assert alone.applies is Applies.NOT_IN_FORCE
+
+
 @pytest.mark.parametrize("aware", ["2026-01-05", "2026-11-20", "2027-12-07"])
 def test_a_text_that_was_repealed_before_its_day_judges_nothing(aware: str) -> None:
     facts = Facts.from_json({"aware_at": f"{aware}T10:00:00Z"})
