@@ -45,7 +45,7 @@ def test_a_version_is_registered_scanned_and_judged(
 
     asked = bo.fill(
         f"/assess/scans/request/?version={version.uuid}",
-        watchlist=Pick("tiny"),
+        watchlists=Pick("tiny"),
         suite=Pick("small pairs"),
         seed=7,
     )

@@ -87,7 +87,7 @@ def test_an_incident_becomes_a_report_with_a_receipt(
     report = listed.link("/duties/reports/0")
     drafted = rae.open(report)
     assert "3 fields are not answered" in drafted.text
-    assert "Only needed if late: the legal limit is" in drafted.text
+    assert "Only needed if late: the target is" in drafted.text
     assert "Likely consequences (Art. 33(3)(c))" in drafted.text
 
     # A report with gaps is not submitted; unknown is stated, with its reason.

@@ -110,7 +110,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_doubles_nothing(
     outcome = arrange(house, "scan_outcome", uuid=asked["uuid"])
     assert outcome["found"] == asked["alone"]
     assert outcome["log"]["shard.requeue"] >= 1
-    assert outcome["log"]["shard.finish"] == len(tries) > 5
+    assert outcome["log"]["shard.finish"] == len(tries) >= 5
     assert outcome["n_evidence"] == 2
 
 

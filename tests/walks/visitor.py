@@ -91,6 +91,7 @@ class _Forms(HTMLParser):
         self.forms: list[Form] = []
         self._select = ""
         self._area = ""
+        self._box = ""
         self._is_option = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -113,8 +114,12 @@ class _Forms(HTMLParser):
         kind = given.get("type") or "text"
         if kind in {"submit", "button", "image"}:
             return
-        if kind in {"checkbox", "radio"} and "checked" not in given:
-            return
+        if kind in {"checkbox", "radio"}:
+            # Its words follow it, inside the same label.
+            self.forms[-1].options.setdefault(name, []).append((given.get("value") or "", ""))
+            self._box = name
+            if "checked" not in given:
+                return
         self._add(name, given.get("value") or ("on" if kind == "checkbox" else ""))
 
     def _option(self, given: dict[str, str | None]) -> None:
@@ -128,7 +133,10 @@ class _Forms(HTMLParser):
         self.forms[-1].fields.setdefault(name, []).append(value)
 
     def handle_data(self, data: str) -> None:
-        if self._is_option and self._select:
+        if self._box and self.forms:
+            value, label = self.forms[-1].options[self._box][-1]
+            self.forms[-1].options[self._box][-1] = (value, label + data.strip())
+        elif self._is_option and self._select:
             value, label = self.forms[-1].options[self._select][-1]
             self.forms[-1].options[self._select][-1] = (value, label + data.strip())
         elif self._area and self.forms:
@@ -136,7 +144,9 @@ class _Forms(HTMLParser):
             self._area = ""
 
     def handle_endtag(self, tag: str) -> None:
-        if tag == "option":
+        if tag == "label":
+            self._box = ""
+        elif tag == "option":
             self._is_option = False
         elif tag == "select":
             # Nothing is marked as selected: a browser sends the first.
