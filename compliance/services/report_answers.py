@@ -95,7 +95,7 @@ def blank() -> dict[str, str]:
 
 def words_beside(value: str, regime: Regime, zone: str) -> dict[str, str]:
     """The words of a value in the language that is active, where they differ from it."""
-    words = tidy(wording.text(value, zone, regime.limbs))
+    words = tidy(wording.text(value, zone, regime.limbs, cites=not regime.is_internal))
     return {} if words == value else {"words": words}
 
 

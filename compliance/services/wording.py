@@ -65,10 +65,13 @@ def _day_form() -> str:
     return "j. F Y" if (translation.get_language() or "").startswith("de") else "j F Y"
 
 
-def text(exact: str, zone: str, limbs: Iterable[LimbDefinition] = ()) -> str:
-    """What a record says, in words: instants in the zone, codes of harm with their legal words."""
+def text(exact: str, zone: str, limbs: Iterable[LimbDefinition] = (), *, cites: bool = True) -> str:
+    """What a record says, in words: instants in the zone, codes of harm with their legal words.
+
+    An internal rule's report `cites` no article.
+    """
     if harms := _harms(exact):
-        return "\n".join(harm(each, limbs) for each in harms)
+        return "\n".join(harm(each, limbs, cites=cites) for each in harms)
     return "\n".join(_line(line, zone) for line in exact.splitlines())
 
 
@@ -108,7 +111,7 @@ def _harms(exact: str) -> list[Limb]:
     return [Limb(code) for code in codes] if all(code in set(Limb) for code in codes) else []
 
 
-def harm(limb: Limb, limbs: Iterable[LimbDefinition] = ()) -> str:
+def harm(limb: Limb, limbs: Iterable[LimbDefinition] = (), *, cites: bool = True) -> str:
     """A kind of harm by its label with its legal words: the regime's own, or those it was asked by."""
     own = next((each for each in limbs if each.id == limb), None)
     asked = next(each for each in LIMB_QUESTIONS if each.id == limb)
@@ -117,7 +120,9 @@ def harm(limb: Limb, limbs: Iterable[LimbDefinition] = ()) -> str:
         "meaning": said((own or asked).definition, translation),
         "cite": said((own or asked).cite, translation),
     }
-    return _("%(label)s. %(meaning)s (%(cite)s)") % parts
+    return (
+        _("%(label)s. %(meaning)s (%(cite)s)") if cites else _("%(label)s. %(meaning)s")
+    ) % parts
 
 
 def phrase(kept: object) -> object:

@@ -187,9 +187,12 @@ def outsider(signed_in: Callable[[str], Visitor]) -> Visitor:
     return signed_in("dee")
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Walk in the order of the alphabet, so that the auditor takes home what the others did."""
-    places = [at for at, item in enumerate(items) if item.get_closest_marker("walk")]
-    walks = sorted((items[at] for at in places), key=lambda item: item.nodeid)
-    for at, walk in zip(places, walks, strict=True):
-        items[at] = walk
+    """Walk last and in the order of the alphabet, so that the auditor takes home what the others did.
+
+    In one piece: with other tests between two walks of a module its house would be built twice.
+    """
+    walks = [item for item in items if item.get_closest_marker("walk")]
+    others = [item for item in items if not item.get_closest_marker("walk")]
+    items[:] = [*others, *sorted(walks, key=lambda item: item.nodeid)]

@@ -61,6 +61,9 @@ def test_one_line_without_a_date_makes_it_a_text() -> None:
 
 
 def test_harm_is_said_with_the_words_of_the_regime_that_asks() -> None:
+    uncited = wording.text("cyber_breach", "UTC", cites=False)
+    assert "Art." not in uncited
+    assert "Measure" not in uncited
     limbs = load.get("eu-gpai-55-cop9").limbs
     words = wording.text("cyber_breach", "UTC", limbs)
     assert words.startswith("Serious cybersecurity breach. The model, its weights or")
