@@ -44,7 +44,8 @@ PASSES = {
         ("-n", "2", "-p", "tests.only_database", "-m", "not browser and not walk and not torch"),
         with_servers=True,
     ),
-    "3": Pass("Browser and walks", ("-n", "0", "-m", "browser or walk")),
+    # The browser beside the walks, which mostly wait; each of the two in one process, in its order.
+    "3": Pass("Browser and walks", ("-n", "2", "--dist", "loadgroup", "-m", "browser or walk")),
 }
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.browser.conftest import NARROW, open_page
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 
 @pytest.fixture

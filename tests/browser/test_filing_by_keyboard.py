@@ -20,7 +20,7 @@ from tests.walks.conftest import Standing, assistant, ladder, signed_in, standin
 from tests.walks.telemetry import Exporter, tool_call
 from tests.walks.visitor import Visitor
 
-pytestmark = [pytest.mark.browser, pytest.mark.walk]
+pytestmark = [pytest.mark.browser, pytest.mark.walk, pytest.mark.xdist_group("walks")]
 __all__ = ["assistant", "ladder", "signed_in", "standing"]
 
 KEY = "keyboard"

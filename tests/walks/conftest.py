@@ -187,7 +187,6 @@ def outsider(signed_in: Callable[[str], Visitor]) -> Visitor:
     return signed_in("dee")
 
 
-@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Walk last and in the order of the alphabet, so that the auditor takes home what the others did.
 

@@ -14,7 +14,7 @@ from tests.walks import acts
 from tests.walks.conftest import Standing
 from tests.walks.visitor import Pick, Visitor
 
-pytestmark = [pytest.mark.walk, pytest.mark.torch]
+pytestmark = [pytest.mark.walk, pytest.mark.torch, pytest.mark.xdist_group("walks")]
 __all__ = ["model_folder", "sae", "sae_folder"]
 
 

@@ -13,7 +13,7 @@ from tests.walks.conftest import Standing
 from tests.walks.telemetry import JSON, PROTOBUF, Exporter, as_json, tool_call
 from tests.walks.visitor import Visitor
 
-pytestmark = pytest.mark.walk
+pytestmark = [pytest.mark.walk, pytest.mark.xdist_group("walks")]
 
 KEY = "kiosk"
 FOREIGN = "f" * 64  # what nobody registered

@@ -13,7 +13,7 @@ from tests.walks import acts
 from tests.walks.conftest import Standing
 from tests.walks.visitor import Page, Pick, Visitor
 
-pytestmark = pytest.mark.walk
+pytestmark = [pytest.mark.walk, pytest.mark.xdist_group("walks")]
 
 WIZARD: dict[str, object] = {
     "serious": "yes",

@@ -11,7 +11,7 @@ from tests.walks.conftest import Standing
 from tests.walks.telemetry import Exporter, tool_call
 from tests.walks.visitor import Pick, Visitor
 
-pytestmark = pytest.mark.walk
+pytestmark = [pytest.mark.walk, pytest.mark.xdist_group("walks")]
 
 KEY = "desk-canary"
 BY_HAND = ("red_team", "independent_review", "monitoring_readiness", "rota", "rollback_drill")

@@ -13,7 +13,7 @@ import pytest
 
 from tests.walks.visitor import Visitor
 
-pytestmark = pytest.mark.walk
+pytestmark = [pytest.mark.walk, pytest.mark.xdist_group("walks")]
 
 
 def verify(home: Path, name: str, key: str) -> tuple[int, str]:

@@ -17,7 +17,7 @@ from config.processes import House, Process, free_port
 from tests.scanner.conftest import model_folder, sae, sae_folder
 from tests.walks.conftest import BASE, arrange, manage
 
-pytestmark = [pytest.mark.walk, pytest.mark.torch]
+pytestmark = [pytest.mark.walk, pytest.mark.torch, pytest.mark.xdist_group("walks")]
 __all__ = ["model_folder", "sae", "sae_folder"]
 PATIENCE = 120.0
 RUNNING = """SELECT number FROM assessments_scanshard
