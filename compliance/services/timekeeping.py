@@ -28,6 +28,8 @@ from compliance.services import subject
 
 MOST: Final = timedelta(seconds=5)
 """What clocks may differ by; a deadline is counted in minutes."""
+KEPT_SECONDS: Final = 10.0
+"""How long a process believes its last look for an episode."""
 KEEPER: Final = system("timekeeper")
 APART, TOGETHER = "apart", "together"
 _AT: Final = {
@@ -40,8 +42,11 @@ class Skew(NamedTuple):
     """Clocks that disagree, as a page may say it."""
 
     since: datetime
+    """When it was noticed, by the clock that is right."""
     seconds: int
     """How far the machine is ahead; behind, if negative."""
+    is_database_right: bool = True
+    """Whether the database's clock went on as it should; SQLite has none of its own."""
 
 
 class _Timekeeping:
@@ -102,7 +107,8 @@ class Watch:
     def look(self) -> timedelta:
         """How far this machine is ahead now; an episode is recorded at its beginning and its end."""
         found = max(ahead(self._read), self._jumped(), key=abs)
-        _note(found)
+        right = self._wall() - found
+        _note(found, right, is_database_right=abs(self._read() - right) <= MOST)
         return found
 
     def _jumped(self) -> timedelta:
@@ -120,7 +126,7 @@ def _since_boot() -> float:
 
 
 @transaction.atomic
-def _note(found: timedelta) -> None:
+def _note(found: timedelta, right: datetime, *, is_database_right: bool) -> None:
     """Write the change down, if it is one: disagreeing clocks are one episode until they agree."""
     was_apart = skew() is not None
     if was_apart == bool(found):
@@ -134,15 +140,51 @@ def _note(found: timedelta) -> None:
         after=APART if found else TOGETHER,
         ahead_seconds=seconds,
         machine_at=stamp(host()),
+        right_at=stamp(right),
+        is_database_right=is_database_right,
     )
+    forget()
 
 
 def skew() -> Skew | None:
-    """The episode that lasts, for a banner; None while the clocks agree."""
+    """The episode that lasts; None while the clocks agree."""
     place = Subject.objects.filter(kind=_Timekeeping.kind).values_list("uuid", flat=True).first()
     if place is None:
         return None
     last = log.entries(objects=[place], limit=1, newest_first=True)
     if not last or last[0].after != APART:
         return None
-    return Skew(last[0].at, int(last[0].facts["ahead_seconds"]))
+    facts = last[0].facts
+    return Skew(
+        datetime.fromisoformat(facts.get("right_at") or stamp(last[0].at)),
+        int(facts["ahead_seconds"]),
+        bool(facts.get("is_database_right", True)),
+    )
+
+
+class _Look(NamedTuple):
+    """What was found, and when by a clock that nobody sets."""
+
+    at: float
+    found: Skew | None
+
+
+_looks: list[_Look] = []
+
+
+def told(steady: Callable[[], float] = time.monotonic) -> Skew | None:
+    """The episode that lasts, for the frame of every page: looked up at most every ten seconds.
+
+    A page must not pay for it with queries of its own, so each process keeps its last look. Its age
+    is taken from the steady clock: the other one is what is in doubt.
+    """
+    last = _looks[-1] if _looks else None
+    if last is None or steady() - last.at >= KEPT_SECONDS:
+        last = _Look(steady(), skew())
+        _looks[:] = [last]
+    return last.found
+
+
+def forget() -> None:
+    """Look again at the next page."""
+    _looks.clear()

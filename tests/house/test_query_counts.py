@@ -17,7 +17,7 @@ from django.urls import reverse
 from assessments.services import campaign, gate
 from compliance.clock import now
 from compliance.permissions import Role
-from compliance.services import account, dossier, registry
+from compliance.services import account, dossier, registry, timekeeping
 from incidents.services import incident, paging, rollback, rule
 from tests import factories
 from tests.assessments import results
@@ -75,6 +75,8 @@ def measured(client):
 
 
 def queries(client, name):
+    # A look at the clocks serves all pages of ten seconds; it is due before the count, not within.
+    timekeeping.forget()
     if client.get(reverse(name)).status_code == 403:
         return None
     with CaptureQueriesContext(connection) as captured:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -13,6 +14,12 @@ from compliance.services import deadline, timekeeping
 from tests.compliance.papers import house_clock, make_incident
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_kept() -> Iterator[None]:
+    yield
+    timekeeping.forget()
 
 
 class Hands:
@@ -58,6 +65,8 @@ def test_a_database_that_disagrees_is_one_episode_with_an_end(off) -> None:
     found = timekeeping.skew()
     assert found is not None
     assert abs(found.seconds - off.total_seconds()) < 5
+    assert abs(found.since - (host() - off)) < timekeeping.MOST, "by the clock that is right"
+    assert found.is_database_right
     assert [line.after for line in said()] == ["apart"]
     hands.database = timedelta(0)
     watch.look()
@@ -72,7 +81,45 @@ def test_a_machine_whose_clock_jumps_is_found_out_without_any_other() -> None:
     assert watch.look() == timedelta(0), "time that went by is no jump"
     hands.machine = timedelta(hours=-1)
     assert watch.look() == timedelta(hours=-1)
-    assert timekeeping.skew() is not None
+    found = timekeeping.skew()
+    assert found is not None
+    assert abs(found.since - (hands.began + timedelta(seconds=60))) < timekeeping.MOST
+
+
+def test_a_database_that_jumped_along_is_no_witness() -> None:
+    hands = Hands()
+    watch = hands.watch()
+    hands.machine = hands.database = timedelta(hours=1)
+    watch.look()
+    found = timekeeping.skew()
+    assert found is not None
+    assert not found.is_database_right
+
+
+def test_a_process_looks_for_an_episode_at_most_every_ten_seconds(
+    django_assert_num_queries,
+) -> None:
+    timekeeping.forget()
+    at = [0.0]
+    assert timekeeping.told(lambda: at[0]) is None
+    at[0] = timekeeping.KEPT_SECONDS - 0.1
+    with django_assert_num_queries(0):
+        timekeeping.told(lambda: at[0])
+    at[0] = timekeeping.KEPT_SECONDS
+    with django_assert_num_queries(1):
+        timekeeping.told(lambda: at[0])
+
+
+def test_what_this_process_notes_it_tells_at_once() -> None:
+    hands = Hands()
+    watch = hands.watch()
+    assert timekeeping.told() is None
+    hands.database = timedelta(hours=-1)
+    watch.look()
+    assert timekeeping.told() is not None
+    hands.database = timedelta(0)
+    watch.look()
+    assert timekeeping.told() is None
 
 
 def test_deadlines_are_watched_by_the_database_and_none_is_moved(root) -> None:
