@@ -34,13 +34,19 @@ from compliance.services import (
     submission,
 )
 from incidents.models import Alert, Event
-from incidents.services import hold, incident, paging, review, rollback, rule
+from incidents.services import grounds, hold, incident, paging, review, rollback, rule
 from tests import factories
 from tests.assessments import results
 from tests.incidents import cast
 from tests.incidents.services.test_review import RULE
 
 HOSTILE = "send_mail\u202e<script>alert(1)</script>"
+GROUNDS = grounds.Grounds(
+    harm="Credentials left.",
+    awareness="The person on call read the alert.",
+    laws="The house serves its own model.",
+    regimes={"house-72h": HOSTILE},
+)
 
 
 @dataclass
@@ -158,7 +164,7 @@ def _response(made: Furnished, who: People, deployment: Any, good: Any, bad: Any
     incident.note(found, "Looking at it.", by=who.bo)
     incident.classify(
         found, facts={"aware_at": cast.minutes_ago(5).isoformat()}, limbs=["cyber_breach"],
-        serious=True, reasons="Credentials left.", by=who.rae,
+        serious=True, by_matter=GROUNDS, by=who.rae,
     )  # fmt: skip
     incident.choose(found, choice="emergency", reason="It leaks.", by=who.rae)
     hold.place(found, reason="Before acting.", by=who.bo)

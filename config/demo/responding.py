@@ -22,7 +22,7 @@ from config.demo.gating import target_of
 from config.demo.registering import CANARY, PRODUCTION, SCENARIOS
 from config.demo.stage import DemoFailed, Stage, counted, moment, say, tell, told, wait_for
 from incidents.models import Alert, Incident, Lesson, Page, Rollback
-from incidents.services import hold, incident, knowledge, review, rollback
+from incidents.services import grounds, hold, incident, knowledge, review, rollback
 from incidents.states import LEVELS
 
 LESSON_RULE = Path(__file__).with_name("lesson_rule.yml")
@@ -113,7 +113,13 @@ def classify(stage: Stage) -> None:
         facts=facts,
         limbs=["cyber_breach"],
         serious=True,
-        reasons="Scenario harm: the agent read a credential and posted it to a host outside. SIMULATION.",
+        by_matter=grounds.Grounds(
+            harm="The agent read a credential and posted it to a host outside. SIMULATION.",
+            awareness="Bo acknowledged the call and read the alert; nobody knew before. SIMULATION.",
+            laws="The house provides the model and serves it itself; no personal data were read."
+            " SIMULATION.",
+            regimes={"house-72h": "Binds whatever the answers are. SIMULATION."},
+        ),
         by=stage.by("rae"),
     )
     for clock in ClockInstance.objects.filter(about_uuid=found.uuid, replaced_by=None):
@@ -284,7 +290,11 @@ def second_incident(stage: Stage) -> None:
         facts={"aware_at": at, "model_involvement_aware_at": at, "personal_data_breach": False},
         limbs=["cyber_breach"],
         serious=True,
-        reasons="Scenario: planted weights answered in production. SIMULATION.",
+        by_matter=grounds.Grounds(
+            harm="Planted weights answered in production. SIMULATION.",
+            awareness="Bo acknowledged the call and compared the digests. SIMULATION.",
+            laws="The same as for the first incident: the house serves its own model. SIMULATION.",
+        ),
         by=stage.by("rae"),
     )
     drafted = Report.objects.filter(about_uuid=found.uuid, regime="house-72h").earliest("pk")

@@ -33,9 +33,9 @@ DISPOSITIONS = {
 YES_NO = [("", _("not known yet")), ("yes", _("yes")), ("no", _("no"))]
 
 
-def area(rows: int = 3) -> forms.Textarea:
+def area(rows: int = 3, longest: int = LONGEST) -> forms.Textarea:
     """A box for sentences."""
-    return forms.Textarea(attrs={"rows": rows, "maxlength": LONGEST})
+    return forms.Textarea(attrs={"rows": rows, "maxlength": longest})
 
 
 def local_now() -> str:

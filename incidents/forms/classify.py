@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from typing_extensions import override
 
 from compliance.phrase import said
-from compliance.regimes import authorities, oecd
+from compliance.regimes import authorities, load, oecd
 from compliance.regimes.questions import (
     INSTANT_QUESTIONS,
     LIMB_QUESTIONS,
@@ -24,9 +24,13 @@ from incidents.forms import LONGEST, YES_NO, Moment, YesNo, area
 if TYPE_CHECKING:
     from django.utils.functional import Promise
 
+    from compliance.regimes.schema import Regime
     from incidents.models import Classification
 
 AWARE = "at_aware_at"
+NOTE = "note_"
+WHYS = ("why_harm", "why_awareness", "why_laws", "why_corrected")
+LONGEST_NOTE = 1_000
 GROUPS: tuple[tuple[str, Promise, Promise, tuple[str, ...]], ...] = (
     (
         "system",
@@ -125,20 +129,46 @@ class ClassifyForm(forms.Form):
     word_malicious = forms.CharField(
         label=_("Is anything known of intent?"), required=False, max_length=300
     )
-    reasons = forms.CharField(
-        label=_("Reasons"),
-        widget=area(4),
+    why_awareness = forms.CharField(
+        label=_("Why this is when we knew"),
+        widget=area(2),
         max_length=LONGEST,
-        help_text=_("For the harm, for which laws apply, and for when we knew: what it rests on."),
+        help_text=_("Who learnt of it, and from what. An alert by itself is not awareness."),
+    )
+    why_harm = forms.CharField(
+        label=_("Why we say this about harm"),
+        widget=area(2),
+        max_length=LONGEST,
+        help_text=_("What was seen, and what connects it with the model."),
+    )
+    why_laws = forms.CharField(
+        label=_("Why these laws apply, and others do not"),
+        widget=area(2),
+        max_length=LONGEST,
+        help_text=_("One reason for all. A law that needs its own has a place for it above."),
+    )
+    why_corrected = forms.CharField(
+        label=_("What changed, and why"),
+        widget=area(2),
+        max_length=LONGEST,
+        help_text=_("The three reasons begin with what was said before; say what is corrected."),
     )
     confirmed = forms.BooleanField(
         label=_("I looked at these answers; they hold for this incident."), required=False
     )
 
-    def __init__(self, *args: Any, known: Mapping[str, Any] | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        known: Mapping[str, Any] | None = None,
+        is_correction: bool = False,
+        **options: Any,
+    ) -> None:
         """Build one field for each question; what the register knows is suggested."""
         super().__init__(*args, **options)
         settled = known or {}
+        if not is_correction:
+            del self.fields["why_corrected"]
         self.suggested: list[str] = []
         self.fields["states"].choices = [  # type: ignore[attr-defined]
             (each.code, said(each.name, translation)) for each in authorities.member_states()
@@ -160,6 +190,8 @@ class ClassifyForm(forms.Form):
                 self.suggested.append(f"is_{question.id}")
         for criterion in oecd.CRITERIA:
             self.fields[f"oecd_{criterion.id}"] = _criterion(criterion)
+        for pack in load.current():
+            self.fields[f"{NOTE}{pack.key}"] = _note(pack)
 
     @override
     def clean(self) -> dict[str, Any]:
@@ -167,7 +199,8 @@ class ClassifyForm(forms.Form):
         found = super().clean() or {}
         if "save" not in self.data:
             # Whoever only looks need not say why yet.
-            self.errors.pop("reasons", None)
+            for name in WHYS:
+                self.errors.pop(name, None)
         elif self.suggested and not found.get("confirmed"):
             self.add_error("confirmed", _("Confirm these answers, or change what does not hold."))
         return found
@@ -194,6 +227,24 @@ class ClassifyForm(forms.Form):
             if name.startswith("is_") and value:
                 stated[name[3:]] = value == "yes"
         return stated
+
+    def grounds(self) -> dict[str, Any]:
+        """Why, by matter, and for the laws that have a reason of their own."""
+        said = {name[4:]: self.cleaned_data.get(name, "") for name in WHYS}
+        notes = {
+            name.removeprefix(NOTE): text
+            for name, text in self.cleaned_data.items()
+            if name.startswith(NOTE) and text
+        }
+        return {**said, "regimes": notes}
+
+    def note(self, regime: str) -> forms.BoundField | None:
+        """Where a law's own reason is given, by the regime's key."""
+        return self[f"{NOTE}{regime}"] if f"{NOTE}{regime}" in self.fields else None
+
+    def wrong(self) -> list[forms.BoundField]:
+        """The answers that are missing or cannot be right, in the order of the page."""
+        return [field for field in self if field.errors]
 
     def details(self) -> dict[str, str]:
         """What reports ask for in words."""
@@ -272,7 +323,15 @@ def start_from(last: Classification | None) -> dict[str, Any]:
         **{f"limb_{limb}": True for limb in last.limbs},
         **{f"word_{name}": text for name, text in last.details.items()},
         **{f"oecd_{name}": answer for name, answer in last.oecd.items()},
+        **{f"why_{name}": text for name, text in _kept(last).items()},
+        **{f"{NOTE}{key}": text for key, text in last.reasons_by.get("regimes", {}).items()},
     }
+
+
+def _kept(last: Classification) -> dict[str, str]:
+    """The reasons that still stand; what was corrected then is not what is corrected now."""
+    gone = {"regimes", "corrected"}
+    return {name: text for name, text in last.reasons_by.items() if name not in gone}
 
 
 def _said_before(last: Classification) -> Iterator[tuple[str, Any]]:
@@ -305,6 +364,17 @@ def _yes_no(question: Question, known: Any) -> forms.ChoiceField:
         choices=YES_NO,
         required=False,
         initial=initial,
+    )
+
+
+def _note(pack: Regime) -> forms.CharField:
+    title = said(pack.title, translation)
+    return forms.CharField(
+        label=_("Reason for %(law)s") % {"law": title},
+        help_text=_("If it is another than the reason for all laws."),
+        widget=area(2, LONGEST_NOTE),
+        max_length=LONGEST_NOTE,
+        required=False,
     )
 
 

@@ -61,8 +61,10 @@ class Classification(Public):
 
     `facts` is what `compliance.regimes.facts.Facts.from_json` reads; `details` holds, in words,
     what reports ask for besides (who is affected, which data, whether it was meant). `oecd` holds what
-    was said to the criteria of the OECD's common reporting framework, by criterion. The reasons in
-    `outcome` are phrases as they are kept.
+    was said to the criteria of the OECD's common reporting framework, by criterion. `reasons` is one
+    text for everything; `reasons_by` holds the same by matter (harm, awareness, laws, what was
+    corrected) and, under `regimes`, what was said of one law alone. It is empty where a program gave
+    one reason for all. The reasons in `outcome` are phrases as they are kept.
     """
 
     kind = "classification"
@@ -75,6 +77,7 @@ class Classification(Public):
     details = models.JSONField(default=dict)
     oecd = models.JSONField(default=dict)
     reasons = models.TextField()
+    reasons_by = models.JSONField(default=dict)
     outcome = models.JSONField(default=list)
     by = models.ForeignKey("compliance.User", models.PROTECT, related_name="+")
     at = models.DateTimeField()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +21,7 @@ from compliance.regimes.outcome import Applies, RegimeOutcome, zulu
 from compliance.regimes.vocabulary import Instant
 from compliance.services import deadline, report, subject
 from incidents.models import Classification, Incident, Note, PriorNotice
-from incidents.services import finding, knowledge, paging
+from incidents.services import finding, grounds, knowledge, paging
 from incidents.services.people import person
 from incidents.states import INCIDENT, ROLLBACK
 
@@ -168,7 +169,8 @@ def classify(
     facts: Mapping[str, Any],
     limbs: Sequence[str],
     serious: bool,
-    reasons: str,
+    reasons: str = "",
+    by_matter: grounds.Grounds | None = None,
     details: Mapping[str, str] | None = None,
     oecd: Mapping[str, Any] | None = None,
     states: Sequence[str] | None = None,
@@ -183,7 +185,8 @@ def classify(
             given as none counts as not known.
         limbs: kinds of harm.
         serious: whether the incident is serious; the house's own clock then runs in any case.
-        reasons: why, in the person's words.
+        reasons: why, in the person's words: one reason for all that `by_matter` leaves open.
+        by_matter: why, for the harm, for awareness and for which laws apply.
         details: what reports ask for besides, in words, by `DETAILS`.
         oecd: what was said to the OECD's criteria, by criterion.
         states: the Member States where it happened, by ISO code: each one's authority gets a clock
@@ -193,12 +196,12 @@ def classify(
     Raises:
         FactsError: a fact is unknown or malformed, or a Member State is.
         NotAllowed: not a person, or without the permission.
-        TransitionRefused: no reasons are given, or awareness lies in the future.
+        TransitionRefused: a reason is missing, or awareness lies in the future.
     """
     require(by, Permission.INCIDENT_CLASSIFY, incident.subject)
     classifier = person(by, _("only a person can classify an incident"))
-    if not reasons.strip():
-        raise TransitionRefused(_("Say why, in your own words: a clock starts by your finding."))
+    why = grounds.settled(by_matter, reasons)
+    general = reasons.strip() or why.text()
     at = now()
     found = finding.facts_for(incident, given=facts, limbs=limbs, serious=serious)
     aware = finding.awareness(incident, found, at)
@@ -211,7 +214,8 @@ def classify(
         serious=serious,
         limbs=list(limbs),
         facts=finding.as_json(found, facts, aware) | {"member_states": list(concerned)},
-        reasons=reasons,
+        reasons=general,
+        reasons_by=why.as_json(),
         details={name: text for name, text in (details or {}).items() if name in DETAILS and text},
         oecd=dict(oecd or {}),
         outcome=[
@@ -227,7 +231,8 @@ def classify(
         "incident.classify",
         classified,
         by=by,
-        note=reasons,
+        note=general,
+        words=why.words(),
         incident=str(incident.uuid),
         number=classified.number,
         serious=serious,
@@ -243,7 +248,7 @@ def classify(
         counted,
         states=concerned,
         learnt_at=learnt,
-        reason=reasons,
+        reason=general,
         by=by,
     )
     report.start_due(incident, knowledge.of(incident), by=by)
@@ -360,6 +365,7 @@ def measure_available(
         limbs=last.limbs,
         serious=last.serious,
         reasons=reasons,
+        by_matter=replace(grounds.of(last), corrected=reasons) if last.reasons_by else None,
         details=last.details,
         oecd=last.oecd,
         by=by,

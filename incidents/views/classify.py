@@ -24,7 +24,7 @@ from compliance.views.tables import Badge
 from incidents import queries
 from incidents.forms import local_now
 from incidents.forms.classify import ClassifyForm, start_from
-from incidents.services import finding
+from incidents.services import finding, grounds
 from incidents.services import incident as incidents
 from incidents.views import shown
 
@@ -69,7 +69,10 @@ def classify(request: HttpRequest, uuid: UUID) -> HttpResponse:
 def _form(request: HttpRequest, found: Incident, last: Classification | None) -> ClassifyForm:
     known = {name: each.value for name, each in fact.standing(found.deployment.system).items()}
     start = {"at_aware_at": local_now(), **start_from(last)}
-    return ClassifyForm(request.POST or None, known=known, initial=start)
+    is_correction = last is not None
+    return ClassifyForm(
+        request.POST or None, known=known, initial=start, is_correction=is_correction
+    )
 
 
 def _suggestions(found: Incident, form: ClassifyForm) -> list[tuple[Any, Backing]]:
@@ -85,7 +88,7 @@ def _save(found: Incident, form: ClassifyForm, request: HttpRequest) -> None:
         facts=form.facts(),
         limbs=form.limbs(),
         serious=form.is_serious(),
-        reasons=form.cleaned_data["reasons"],
+        by_matter=grounds.Grounds(**form.grounds()),
         details=form.details(),
         oecd=form.criteria(),
         states=form.concerned(),
@@ -115,7 +118,7 @@ def _follows(found: Incident, form: ClassifyForm) -> dict[str, Any]:
     except FactsError as error:
         return {"cannot": str(error), "outcomes": [], "others": []}
     ordered = sorted(judged, key=lambda each: ORDER.index(each.applies))
-    shown_all = [_outcome(each, facts) for each in ordered]
+    shown_all = [{**_outcome(each, facts), "note": form.note(each.key)} for each in ordered]
     return {
         "cannot": "",
         "outcomes": [each for each in shown_all if each["applies"]],
@@ -147,6 +150,7 @@ def _outcome(outcome: RegimeOutcome, facts: Facts) -> dict[str, Any]:
         "title": shown.said(outcome.title),
         "url": shown.url("compliance:regime_version", regime.key, regime.version),
         "reference": outcome.regime,
+        "key": outcome.key,
         "applies": applies,
         "badge": _badge(outcome, regime),
         "because": outcome.because,

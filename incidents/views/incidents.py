@@ -29,9 +29,9 @@ from incidents.forms import (
     RollbackForm,
     local_now,
 )
+from incidents.services import grounds, paging
 from incidents.services import hold as holds
 from incidents.services import incident as incidents
-from incidents.services import paging
 from incidents.services import review as reviews
 from incidents.states import INCIDENT
 from incidents.views import shown
@@ -147,7 +147,7 @@ def _page(found: Incident, by: Actor) -> dict[str, Any]:
         "more_clocks": clocks[3:],
         "other_clocks": _other_clocks(found, by),
         "alerts": [_alert(each) for each in found.alerts.order_by("-last_at")],
-        "classification": found.classifications.order_by("-number").first(),
+        **_finding(found),
         "awaited": _awaited(found),
         "choice": found.prior_notices.order_by("-pk").first(),
         "holds": [
@@ -174,6 +174,19 @@ def _page(found: Incident, by: Actor) -> dict[str, Any]:
         "facts": _facts(found),
         "crumbs": [{"label": _("Respond"), "url": shown.url("incidents:respond")}],
         "nav_current": "incidents:respond",
+    }
+
+
+def _finding(found: Incident) -> dict[str, Any]:
+    """The newest classification, its reasons by matter, and each law with the reason of its own."""
+    last = found.classifications.select_related("by").order_by("-number").first()
+    if last is None:
+        return {"classification": None, "grounds": [], "outcome": []}
+    why = grounds.of(last)
+    return {
+        "classification": last,
+        "grounds": list(why.of_matters()),
+        "outcome": [(each, why.regimes.get(each["key"], "")) for each in last.outcome],
     }
 
 

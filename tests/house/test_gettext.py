@@ -93,7 +93,7 @@ TYPED = {
     "compliance.StandingDuty": "title cite",
     "compliance.User": "name email",
     "incidents.Alert": "rule_key",
-    "incidents.Classification": "reasons details",
+    "incidents.Classification": "reasons reasons_by details",
     "incidents.DetectionRule": "key title",
     "incidents.Hold": "reason",
     "incidents.Event": "name operation conversation record",

@@ -116,6 +116,15 @@ def opened(deployment: Deployment, version: ModelVersion | None = None) -> Incid
     )
 
 
+def why(harm: str) -> dict[str, str]:
+    """The three reasons that the wizard asks for, as the form sends them."""
+    return {
+        "why_harm": harm,
+        "why_awareness": "The person on call read the alert and looked.",
+        "why_laws": "We provide the system; it is on the market here.",
+    }
+
+
 def minutes_ago(minutes: float) -> datetime:
     """An instant in the past."""
     return now() - timedelta(minutes=minutes)

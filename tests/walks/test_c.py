@@ -24,7 +24,10 @@ WIZARD: dict[str, object] = {
     "is_controller": "yes",
     "is_eu_personal_data": "yes",
     "is_risk_unlikely": "no",
-    "reasons": "Letters went to the wrong people. SIMULATION.",
+    "why_awareness": "Bo read the letters that came back. SIMULATION.",
+    "why_harm": "Letters went to the wrong people. SIMULATION.",
+    "why_laws": "We decide why and how the letters are written; the people live in the Union.",
+    "note_eu-gdpr-33": "Names and addresses were in the letters.",
 }
 
 
@@ -76,6 +79,8 @@ def test_an_incident_becomes_a_report_with_a_receipt(
     rae.submit(f"{incident}classify/", f"{incident}classify/", save="1", **WIZARD)
     shown = rae.open(incident)
     assert "Classified as serious" in shown.text
+    assert "Bo read the letters that came back." in shown.text
+    assert "Names and addresses were in the letters." in shown.text
     running = clocks(shown, "running")
     assert any("GDPR" in clock and "Art. 33(1)" in clock for clock in running)
     assert all(COUNTS_DOWN in clock for clock in running)

@@ -144,6 +144,19 @@
     window.setTimeout(tick, soonest);
   };
 
+  /* A part of the page that comes again stays as far unfolded and scrolled as its reader left it. */
+  const left = { unfolded: [], scrolled: [] };
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { target } = event.detail;
+    const parts = target.matches("[data-stays]") ? [target, ...target.querySelectorAll("[id]")] : [];
+    left.unfolded = parts.filter((part) => part.matches("details[open]")).map((part) => part.id);
+    left.scrolled = parts.filter((part) => part.scrollTop > 0).map((part) => [part.id, part.scrollTop]);
+  });
+  document.addEventListener("htmx:afterSwap", () => {
+    left.unfolded.forEach((id) => byId(id)?.setAttribute("open", ""));
+    left.scrolled.forEach(([id, top]) => { if (byId(id)) byId(id).scrollTop = top; });
+  });
+
   document.querySelectorAll("form[data-bulk]").forEach(showBulk);
   document.addEventListener("htmx:load", (event) => event.target.querySelectorAll("form[data-bulk]").forEach(showBulk));
   if (document.querySelector("[data-clock-due]")) tick();

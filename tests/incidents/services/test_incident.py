@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from compliance.audit import log
 from compliance.clock import now
 from compliance.machines import TransitionRefused
 from compliance.models import ClockInstance, Report
@@ -13,7 +15,7 @@ from compliance.permissions import NotAllowed
 from compliance.regimes.facts import FactsError
 from compliance.regimes.outcome import zulu
 from incidents.models import Alert
-from incidents.services import incident, knowledge, review
+from incidents.services import grounds, incident, knowledge, review
 from tests.incidents import cast
 
 pytestmark = pytest.mark.django_db
@@ -224,8 +226,75 @@ def test_a_measure_needs_a_classification_and_lies_not_ahead(opened, rae, as_act
 
 
 def test_a_finding_needs_reasons(opened, rae, as_actor):
-    with pytest.raises(TransitionRefused, match="Say why"):
+    with pytest.raises(TransitionRefused, match="Harm, When we knew, Which laws apply"):
         classified(opened, as_actor(rae), reasons="  ")
+
+
+BY_MATTER = grounds.Grounds(
+    harm="Credentials left the house.",
+    awareness="Rae read the alert.",
+    laws="The house serves it.",
+    regimes={"house-72h": "It binds in any case.", "eu-gdpr-33": "  "},
+)
+
+
+def test_each_matter_is_kept_and_recorded_with_its_own_reason(opened, rae, as_actor):
+    made = classified(opened, as_actor(rae), reasons="", by_matter=BY_MATTER)
+    assert made.reasons_by == {
+        "harm": "Credentials left the house.",
+        "awareness": "Rae read the alert.",
+        "laws": "The house serves it.",
+        "regimes": {"house-72h": "It binds in any case."},
+    }
+    assert made.reasons.splitlines() == [
+        "Harm: Credentials left the house.",
+        "When we knew: Rae read the alert.",
+        "Which laws apply: The house serves it.",
+    ]
+    (line,) = log.entries(objects=[made.uuid], actions=["incident.classify"])
+    assert line.words["awareness"] == "Rae read the alert."
+    assert line.words["regime house-72h"] == "It binds in any case."
+    assert "regime eu-gdpr-33" not in line.words
+    assert line.note == made.reasons
+    known = knowledge.of(opened).known
+    assert known["incident.classification.reasons"].value == made.reasons
+
+
+@pytest.mark.parametrize("matter", ["harm", "awareness", "laws"])
+def test_no_matter_goes_without_a_reason(matter, opened, rae, as_actor):
+    lacking = replace(BY_MATTER, **{matter: " "})
+    with pytest.raises(TransitionRefused, match=f"Missing: {grounds.MATTERS[matter]}"):
+        classified(opened, as_actor(rae), reasons="", by_matter=lacking)
+    assert not opened.classifications.exists()
+
+
+def test_a_general_reason_stands_for_the_matter_that_has_none(opened, rae, as_actor):
+    lacking = replace(BY_MATTER, laws="")
+    made = classified(opened, as_actor(rae), reasons="Looked at together.", by_matter=lacking)
+    assert made.reasons_by["laws"] == "Looked at together."
+    assert made.reasons == "Looked at together."
+
+
+def test_a_program_may_give_one_reason_for_all(opened, rae, as_actor):
+    made = classified(opened, as_actor(rae))
+    assert (made.reasons, made.reasons_by) == ("Credentials left the house.", {})
+
+
+def test_a_reason_for_a_regime_that_is_not_there_is_refused(opened, rae, as_actor):
+    strange = replace(BY_MATTER, regimes={"eu-gpdr-33": "A slip."})
+    with pytest.raises(TransitionRefused, match="no regime 'eu-gpdr-33'"):
+        classified(opened, as_actor(rae), by_matter=strange)
+
+
+def test_a_measure_says_what_changed_and_keeps_the_other_reasons(opened, rae, as_actor):
+    classified(opened, as_actor(rae), reasons="", by_matter=BY_MATTER)
+    found = incident.measure_available(
+        opened, at=now(), reasons="The patch is out.", by=as_actor(rae)
+    )
+    assert found.reasons == "The patch is out."
+    assert found.reasons_by["corrected"] == "The patch is out."
+    assert found.reasons_by["awareness"] == "Rae read the alert."
+    assert found.reasons_by["regimes"] == {"house-72h": "It binds in any case."}
 
 
 def test_until_somebody_classifies_each_regime_says_its_earliest_date(opened, rae, as_actor):

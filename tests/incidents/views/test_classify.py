@@ -117,7 +117,7 @@ def test_a_correction_starts_from_what_was_said(officer, found, rae, as_actor):
 
 def test_the_criteria_are_kept_and_fill_what_reports_ask(officer, found):
     answers = {
-        **AWARE, "save": "1", "reasons": "Somebody fell.", "limb_health": "on",
+        **AWARE, "save": "1", **cast.why("Somebody fell."), "limb_health": "on",
         "oecd_stakeholders": "Two visitors", "oecd_harm": ["physical", "psychological"],
         "oecd_severity": "serious_incident", "oecd_countries": "", "states": ["DE", "FR"],
     }  # fmt: skip
@@ -137,7 +137,7 @@ def test_the_criteria_are_kept_and_fill_what_reports_ask(officer, found):
 
 def test_the_persons_own_words_stand_before_the_criteria(officer, found):
     answers = {
-        **AWARE, "save": "1", "reasons": "Somebody fell.", "limb_health": "on",
+        **AWARE, "save": "1", **cast.why("Somebody fell."), "limb_health": "on",
         "oecd_stakeholders": "Two visitors", "word_affected": "Three visitors",
     }  # fmt: skip
     officer.post(reverse("incidents:classify", args=[found.uuid]), answers)
@@ -145,7 +145,85 @@ def test_the_persons_own_words_stand_before_the_criteria(officer, found):
 
 
 def test_an_unknown_choice_is_refused(officer, found):
-    answers = {**AWARE, "save": "1", "reasons": "x", "oecd_severity": "mild"}
+    answers = {**AWARE, "save": "1", **cast.why("x"), "oecd_severity": "mild"}
     answer = officer.post(reverse("incidents:classify", args=[found.uuid]), answers)
     assert answer.status_code == 422
     assert not found.classifications.exists()
+
+
+def saved(officer, found, **answers):
+    given = {**AWARE, **cast.why("Somebody fell."), "save": "1", "limb_health": "on", **answers}
+    return officer.post(reverse("incidents:classify", args=[found.uuid]), given)
+
+
+def test_each_matter_asks_for_its_reason_and_the_page_leads_to_what_is_missing(officer, found):
+    answer = saved(officer, found, why_harm="", why_awareness="", why_laws="  ")
+    assert answer.status_code == 422
+    html = answer.content.decode()
+    for name in ("why_harm", "why_awareness", "why_laws"):
+        assert f'<a href="#id_{name}">' in html
+        assert f'id="id_{name}_error"' in html
+    assert not found.classifications.exists()
+
+
+def test_whoever_only_looks_need_not_say_why(officer, found):
+    looked = officer.post(
+        reverse("incidents:classify", args=[found.uuid]),
+        {**AWARE, "limb_health": "on", "look": "1"},
+    )
+    assert looked.status_code == 200
+    assert "What is missing" not in text(looked)
+
+
+def test_a_law_may_have_a_reason_of_its_own_whether_it_applies_or_not(officer, found):
+    answers = {"is_personal_data_breach": "no", "note_house-72h": "Binds in any case."}
+    looked = follows(officer, found, **answers)
+    html = looked.content.decode()
+    for key in ("house-72h", "eu-gdpr-33"):
+        assert f'name="note_{key}"' in html
+        assert f'id="own-note_{key}" hx-preserve' in html
+    assert re.search(r'id="own-note_house-72h" hx-preserve open', html)
+    assert "Binds in any case." in html
+    assert html.index('name="note_house-72h"') < html.index('id="others"')
+    assert html.index('name="note_eu-gdpr-33"') > html.index('id="others"')
+
+
+def test_the_incident_shows_the_reasons_by_matter_and_each_laws_own(officer, found):
+    answer = saved(
+        officer, found, **{"note_house-72h": "Binds in any case.", "note_eu-gdpr-33": "No names."}
+    )
+    assert answer.status_code == 302, text(answer)
+    assert found.classifications.get().reasons_by["regimes"] == {
+        "house-72h": "Binds in any case.",
+        "eu-gdpr-33": "No names.",
+    }
+    page = text(officer.get(reverse("incidents:incident", args=[found.uuid])))
+    assert re.search(r"Harm Somebody fell\. When we knew The person on call read the alert", page)
+    assert "The person's reason: Binds in any case." in page
+    assert "The person's reason: No names." in page
+
+
+def test_a_correction_starts_from_the_reasons_and_asks_what_changed(officer, found):
+    saved(officer, found, **{"note_house-72h": "Binds in any case."})
+    html = officer.get(reverse("incidents:classify", args=[found.uuid])).content.decode()
+    assert "Somebody fell." in html
+    assert "Binds in any case." in html
+    assert 'name="why_corrected"' in html
+    refused = saved(officer, found)
+    assert refused.status_code == 422
+    assert '<a href="#id_why_corrected">' in refused.content.decode()
+    assert saved(officer, found, why_corrected="The clinic called.").status_code == 302
+    assert found.classifications.latest("number").reasons_by["corrected"] == "The clinic called."
+    again = officer.get(reverse("incidents:classify", args=[found.uuid])).content.decode()
+    assert "The clinic called." not in again
+    page = text(officer.get(reverse("incidents:incident", args=[found.uuid])))
+    assert "What changed The clinic called. Harm Somebody fell." in page
+
+
+def test_where_one_reason_was_given_for_all_it_stands_as_it_is(officer, found, rae, as_actor):
+    incident.classify(
+        found, facts={"aware_at": cast.minutes_ago(5).isoformat()}, limbs=[], serious=True,
+        reasons="Letters went astray.", by=as_actor(rae),
+    )  # fmt: skip
+    html = officer.get(reverse("incidents:incident", args=[found.uuid])).content.decode()
+    assert "<blockquote>Letters went astray.</blockquote>" in html

@@ -126,7 +126,6 @@ def test_the_wizard_shows_what_would_follow_and_saves_nothing(burning, rae, clie
         "at_aware_at": now().strftime("%Y-%m-%dT%H:%M"),
         "serious": "yes",
         "limb_cyber_breach": "on",
-        "reasons": "Credentials left.",
     }
     address = reverse("incidents:preview", args=[burning.incident.uuid])
     part = browser.post(address, asked, headers={"HX-Request": "true"})
@@ -147,7 +146,7 @@ def test_the_wizard_saves_when_told_to(burning, rae, client_as):
         "serious": "yes",
         "limb_cyber_breach": "on",
         "word_data_affected": "API keys",
-        "reasons": "Credentials left.",
+        **cast.why("Credentials left."),
         "confirmed": "on",
         "save": "1",
     }
@@ -187,8 +186,8 @@ def chosen(page: str, name: str) -> str:
 def wizard(**answers: str) -> dict[str, str]:
     """A finding of harm to health, of which somebody knew half an hour ago."""
     at = cast.minutes_ago(30).strftime("%Y-%m-%dT%H:%M")
-    said = {"at_aware_at": at, "serious": "yes", "limb_health": "on", "reasons": "Somebody fell."}
-    return {**said, "save": "1", **answers}
+    said = {"at_aware_at": at, "serious": "yes", "limb_health": "on"}
+    return {**said, **cast.why("Somebody fell."), "save": "1", **answers}
 
 
 @pytest.fixture
