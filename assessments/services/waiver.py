@@ -150,8 +150,16 @@ def expire_due() -> int:
 
 
 def watch_expiry() -> int:
-    """Keep the ends of granted waivers in the calendar of duties; how many there are."""
-    standing = Waiver.objects.filter(state="granted", expires_at__gt=now())
+    """Keep the ends of granted waivers in the calendar of duties; how many there are.
+
+    A criterion is asked for anew only when its waiver no longer fits what the gate sees: then the
+    newest is followed, and the older end says nothing any more.
+    """
+    rows = Waiver.objects.filter(state="granted", expires_at__gt=now()).order_by("pk")
+    newest = {
+        (each.version_id, each.environment, each.criterion): each
+        for each in rows.select_related("version__subject", "asked_by")
+    }
     return duty_watch.follow_only(
         WAIVER_KEY,
         [
@@ -164,7 +172,7 @@ def watch_expiry() -> int:
                 title=str(duty.TITLES[WAIVER_KEY]),
                 owner=waiver.asked_by,
             )
-            for waiver in standing.select_related("version__subject", "asked_by")
+            for waiver in newest.values()
         ],
     )
 

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from compliance import phrase
-from compliance.actors import Actor, require
+from compliance.actors import Actor, require, system
 from compliance.audit.advance import advance
 from compliance.audit.log import record
 from compliance.clock import now, stamp
@@ -40,6 +40,7 @@ from compliance.regimes.standing import read_anchors
 from compliance.services import blob, duty_date, reminder, subject
 from compliance.states import DUTY, OCCURRENCE
 
+CALENDAR = system("calendar")
 LONGEST_NOTE = 4_000
 STANDING_FOR = ("active", "paused")
 TO_DO = ("open", "overdue")
@@ -273,7 +274,9 @@ def open_next(duty: StandingDuty, *, by: Actor) -> DutyOccurrence | None:
     if not following:
         _dated(duty, standing.due_at if standing else None)
         if taken and standing is None:
-            advance(duty, DUTY, "end", by=by, note=_("It was due once, and that is settled."))
+            # Nobody decides this: whoever did the work may lack the permission to end duties.
+            settled = _("It was due once, and that is settled.")
+            advance(duty, DUTY, "end", by=CALENDAR, note=settled)
         return standing
     due = following[0]
     if standing is None:

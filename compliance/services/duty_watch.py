@@ -13,7 +13,7 @@ from django.db.models import Max, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from compliance.actors import Actor, system
+from compliance.actors import Actor
 from compliance.audit.advance import advance
 from compliance.audit.log import record
 from compliance.clock import now, stamp
@@ -24,7 +24,7 @@ from compliance.regimes.counting import add_months
 from compliance.services import duty, reminder, wording
 from compliance.states import DUTY, OCCURRENCE
 
-CALENDAR = system("calendar")
+CALENDAR = duty.CALENDAR
 MONTHS_KEPT = {
     Blob.Retention.DOCUMENTATION: 120,
     Blob.Retention.INCIDENT: 60,
