@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from assessments.scanner import controls, depth, formats, readpoints
+from assessments.scanner import controls, depth, formats, packed, readpoints
 from assessments.scanner.contract import ScanFailed
 from assessments.scanner.weights import load_model
 
@@ -80,7 +80,10 @@ def load(wanted: Wanted, blocks: int | None) -> LoadedModel:
     except OSError as error:
         message = f"the model at {wanted.path} could not be read: {error}"
         raise ScanFailed(message, permanent=False) from error
-    depth.place(loaded.model, depth.devices(wanted.device))
+    devices = depth.devices(wanted.device)
+    depth.place(loaded.model, devices)
+    if devices[0].type == "cpu":
+        packed.pack(loaded.model)
     return loaded
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from assessments.scanner import formats, lots, readpoints, weights
+from assessments.scanner import formats, lots, packed, readpoints, weights
 from assessments.scanner.contract import ScanJob
 from assessments.scanner.reading import Reader
 from bench.frame import serve
@@ -24,7 +24,9 @@ BUDGET = ScanJob.token_budget
 
 def model(dtype: torch.dtype = torch.float32) -> Any:
     """No deeper than the read point."""
-    return weights.load_model(inputs.MODEL, blocks=inputs.BLOCKS, dtype=dtype).model
+    loaded = weights.load_model(inputs.MODEL, blocks=inputs.BLOCKS, dtype=dtype).model
+    packed.pack(loaded)
+    return loaded
 
 
 def read(model: Any, sequences: list[list[int]]) -> list[torch.Tensor]:
