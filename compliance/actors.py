@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -31,6 +31,11 @@ class Scoped(Protocol):
     restricted: bool
 
 
+def shares_nothing(_user_id: int) -> str:
+    """Every other account is somebody else's."""
+    return ""
+
+
 @dataclass(frozen=True)
 class Actor:
     """One person, token or system process, as permissions and the log see it.
@@ -47,6 +52,8 @@ class Actor:
     token_id: int | None = None
     zone: str = "UTC"
     grants: Mapping[UUID, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
+    shared: Callable[[int], str] = field(default=shares_nothing, compare=False, repr=False)
+    """What another account shares with this one, in words, by its key; asked only where it counts."""
 
     @property
     def is_person(self) -> bool:
@@ -66,6 +73,15 @@ class Actor:
         if permission in granted:
             return True
         return permission in self.permissions and not subject.restricted
+
+    def shares_with(self, user_id: int | None) -> str:
+        """What shows that another account is this person's too, in words; empty where nothing does.
+
+        Four eyes are two people's, however many accounts one of them has.
+        """
+        if self.user_id is None or user_id is None or self.user_id == user_id:
+            return ""
+        return self.shared(user_id)
 
     def __str__(self) -> str:
         return self.label

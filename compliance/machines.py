@@ -146,6 +146,10 @@ def refusal(actor: Actor, move: Move, thing: Moved) -> str | None:
                 "who": actor.label,
                 "field": field,
             }
+        if shared := actor.shares_with(getattr(thing, f"{field}_id")):
+            return _(
+                "%(who)s is recorded as “%(field)s” by another account: both share %(shared)s. A second person must do this."
+            ) % {"who": actor.label, "field": field, "shared": shared}
     return None
 
 

@@ -17,6 +17,7 @@ from compliance.api import router as compliance
 from compliance.machines import TransitionRefused
 from compliance.permissions import NotAllowed
 from compliance.services import account
+from compliance.views.http import actor
 from compliance.views.idempotency import InFlight, KeyMissing, KeyReused
 from incidents.api import router as incidents
 
@@ -67,8 +68,10 @@ def unauthenticated(_: HttpRequest, __: Exception) -> HttpResponse:
 
 
 @api.exception_handler(NotAllowed)
-def not_allowed(_: HttpRequest, error: Exception) -> HttpResponse:
-    """403."""
+def not_allowed(request: HttpRequest, error: Exception) -> HttpResponse:
+    """403; whoever wanted to change something is on record."""
+    if request.method not in {"GET", "HEAD", "OPTIONS"}:
+        account.refused_token(path=request.path, why=str(error), by=actor(request))
     return problem(403, str(error))
 
 

@@ -201,6 +201,7 @@ ACTIONS: dict[str, Promise] = {
     "system.answer": _("answered questions of fact about the system"),
     "system.register": _("registered an AI system"),
     "token.make": _("made an API token"),
+    "token.refuse": _("asked for what its token may not do, and was refused"),
     "token.revoke": _("revoked an API token"),
     "version.register": _("registered a model version"),
     "version.retire": _("retired a model version"),

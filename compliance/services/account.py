@@ -9,11 +9,13 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from types import MappingProxyType
 from typing import cast
 from uuid import UUID
 from zoneinfo import available_timezones
 
+from django.core.cache import cache
 from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
@@ -23,11 +25,12 @@ from compliance.audit.log import Recorded, record
 from compliance.clock import now
 from compliance.models import ApiToken, Deployment, Grant, RoleHeld, User
 from compliance.permissions import TOKEN_SCOPES, NotAllowed, Permission, Role, permissions_of
-from compliance.services import subject
+from compliance.services import identity, subject
 
 log = logging.getLogger(__name__)
 DOOR = system("door")
 THEMES = ("auto", "light", "dark")
+ONE_MINUTE = 60
 TOKEN_MARK = "strata_"  # noqa: S105 - what every token begins with, so that scanners find leaks
 
 
@@ -138,6 +141,14 @@ def sign_in_failed(address: str) -> None:
     record("session.sign_in_failed", _recorded(person), by=DOOR)
 
 
+@transaction.atomic
+def refused_token(*, path: str, why: str, by: Actor) -> None:
+    """A program asked for what its token may not do: written down, once a minute for each address."""
+    token = ApiToken.objects.select_related("subject").filter(pk=by.token_id or 0).first()
+    if token is not None and cache.add(f"refused:{token.uuid}:{path[:200]}", 1, ONE_MINUTE):
+        record("token.refuse", token, by=by, note=why, path=path[:200])
+
+
 def _recorded(person: User) -> Recorded:
     """A person as the log speaks of them: with the subject whose key seals their name."""
     if person.subject is None:
@@ -162,6 +173,7 @@ def actor_for(person: User, *, via: str = "ui") -> Actor:
         user_id=person.pk,
         zone=person.zone,
         grants=MappingProxyType({uuid: frozenset(held) for uuid, held in grants.items()}),
+        shared=partial(identity.shared, person.pk),
     )
 
 

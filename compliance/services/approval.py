@@ -84,6 +84,14 @@ def give(request: ApprovalRequest, *, sha256_now: str, by: Actor) -> ApprovalReq
         raise TransitionRefused(
             _("The content changed after approval was asked for; it must be submitted again.")
         )
+    for other in current.approvals.exclude(person_id=person).values_list("person_id", flat=True):
+        if shared := by.shares_with(other):
+            raise NotAllowed(
+                _(
+                    "%(who)s has approved this by another account: both share %(shared)s. Another person is needed."
+                )
+                % {"who": by.label, "shared": shared}
+            )
     try:
         with transaction.atomic():
             Approval.objects.create(
@@ -145,6 +153,13 @@ def _require_second_person(request: ApprovalRequest, by: Actor) -> int:
     if by.user_id == request.asked_by_id:
         raise NotAllowed(
             _("%(who)s asked for this approval; a second person must give it.") % {"who": by.label}
+        )
+    if shared := by.shares_with(request.asked_by_id):
+        raise NotAllowed(
+            _(
+                "The account that asked for this approval is %(who)s's too: both share %(shared)s. A second person must give it."
+            )
+            % {"who": by.label, "shared": shared}
         )
     return by.user_id
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
@@ -10,6 +11,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from compliance.audit.context import caused_by
 from compliance.ids import uuid7
@@ -17,6 +19,9 @@ from compliance.machines import TransitionRefused
 from compliance.permissions import NotAllowed
 from compliance.services import account
 from compliance.views.http import actor
+
+if TYPE_CHECKING:
+    from compliance.models import ApiToken
 
 Answer = Callable[[HttpRequest], HttpResponse]
 # Doors that ask for their own credentials, or need none.
@@ -37,6 +42,8 @@ class ActorMiddleware:
                 if request.user.is_authenticated:
                     request.actor = account.actor_for(request.user)  # type: ignore[attr-defined]
                 return self.get_response(request)
+            if not request.user.is_authenticated and (token := _token(request)):
+                return _no_door_for_programs(request, token)
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path(), settings.LOGIN_URL)
             request.actor = account.actor_for(request.user)  # type: ignore[attr-defined]
@@ -46,6 +53,20 @@ class ActorMiddleware:
                 zone = ZoneInfo("UTC")
             with timezone.override(zone):
                 return self.get_response(request)
+
+
+def _token(request: HttpRequest) -> ApiToken | None:
+    """The working token that a program shows, if it is one that came."""
+    scheme, _space, text = request.headers.get("Authorization", "").partition(" ")
+    return account.token_by_text(text.strip()) if scheme.lower() == "bearer" else None
+
+
+def _no_door_for_programs(request: HttpRequest, token: ApiToken) -> HttpResponse:
+    """403 in place of a sign-in page that no program can read; an attempt to act is on record."""
+    why = _("Pages are for people; a program uses the API, and no token approves anything.")
+    if request.method not in {"GET", "HEAD", "OPTIONS"}:
+        account.refused_token(path=request.path, why=why, by=account.actor_for_token(token))
+    return HttpResponse(why, status=403, content_type="text/plain; charset=utf-8")
 
 
 class RefusalMiddleware:

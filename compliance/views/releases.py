@@ -186,7 +186,9 @@ def release(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "badge": release_badge(found),
         "covers": _covers(found),
         "may_give": "give" in verbs and not is_over,
-        "may_refuse": "refuse" in verbs and found.asked_by_id != who.user_id,
+        "may_refuse": "refuse" in verbs
+        and found.asked_by_id != who.user_id
+        and not who.shares_with(found.asked_by_id),
         "verbs": verbs,
         "is_mine": found.asked_by_id == who.user_id,
         "given_by": list(found.approval.approvals.select_related("person"))

@@ -98,8 +98,9 @@ def _change_paper(found: Report) -> Callable[[], None]:
 def own_approval(stage: Stage) -> Found:
     """F08: the author is refused, on the page and with the log; so are a second account and a token.
 
-    A second account of the same person can only be known by the identity behind it, and that cannot
-    be tied to two accounts. No token can be given the permission, and with any other it is refused.
+    A second account is known by the identity behind it (the provider's `sub`), which one protocol ties
+    to one account alone; tied to another by a second protocol, its approval is refused. No token can
+    be given the permission, and with any other it is refused at the page and by the service.
     """
     drafted = answered(make_incident("INC-0: own approval"), by=stage.by("rae"))
     report.submit(drafted, by=stage.by("rae"))
@@ -110,21 +111,21 @@ def own_approval(stage: Stage) -> Found:
     status = browser.post(reverse("compliance:approve_report", args=[drafted.uuid])).status_code
     found = {
         "author": "refused" if status == 403 else str(status),
-        "second account": _second_account(author),
+        "second account": _second_account(author, drafted),
         "token": _token(drafted),
     }
     author.roles.filter(role=Role.GOVERNANCE_LEAD.value).delete()
-    lines = log.entries(objects=[author.uuid], actions=["account.refuse"])
+    lines = log.entries(actions=["account.refuse", "token.refuse"], newest_first=True)
     logged = sum(str(drafted.uuid) in str(line.facts["path"]) for line in lines)
     state = fresh(drafted).state
     return Found(
-        set(found.values()) == {"refused"} and logged == 1 and state == "review",
+        set(found.values()) == {"refused"} and logged == 3 and state == "review",
         {**found, "logged": logged, "state": state},
     )
 
 
-def _second_account(author: User) -> str:
-    """Whether one identity at the provider (its `sub`) can stand behind two accounts."""
+def _second_account(author: User, drafted: Report) -> str:
+    """Whether one identity at the provider (its `sub`) can approve by an account of its own."""
     second = account.make(
         "rae.second@example.org", author.name, [Role.GOVERNANCE_LEAD], password="unused", by=MAKER
     )
@@ -134,8 +135,13 @@ def _second_account(author: User) -> str:
         with transaction.atomic():
             SocialAccount.objects.create(user=second, **identity)
     except IntegrityError:
-        return "refused"
-    return "tied to both"
+        SocialAccount.objects.create(user=second, provider="sso", uid=identity["uid"])
+    else:
+        return "tied to both"
+    browser = Client()
+    browser.force_login(second, backend="allauth.account.auth_backends.AuthenticationBackend")
+    answer = browser.post(reverse("compliance:approve_report", args=[drafted.uuid]))
+    return "refused" if answer.status_code == 403 else str(answer.status_code)
 
 
 def _token(drafted: Report) -> str:
@@ -145,7 +151,11 @@ def _token(drafted: Report) -> str:
         pass
     else:
         return "may hold the permission"
-    token = account.make_token("checks", [Permission.REPORT_READ], by=MAKER)[0]
+    token, text = account.make_token("checks", [Permission.REPORT_READ], by=MAKER)
+    address = reverse("compliance:approve_report", args=[drafted.uuid])
+    answer = Client().post(address, headers={"Authorization": f"Bearer {text}"})
+    if answer.status_code != 403:
+        return str(answer.status_code)
     try:
         report.approve(fresh(drafted), by=account.actor_for_token(token))
     except NotAllowed:

@@ -7,6 +7,7 @@ import pytest
 from django.core.management import call_command
 
 from compliance.actors import system
+from compliance.audit import log
 from compliance.permissions import Permission
 from compliance.regimes import load
 from compliance.services import account, subject
@@ -85,9 +86,13 @@ def test_an_unknown_regime_version_or_instant_is_named(client, reader):
 
 
 def test_another_scope_may_not_ask(client):
-    _, text = account.make_token("other", [Permission.EVIDENCE_READ], by=system("tests"))
+    token, text = account.make_token("other", [Permission.EVIDENCE_READ], by=system("tests"))
     headers = {"Authorization": f"Bearer {text}"}
     assert ask(client, headers, regime="eu-gdpr-33", facts=FACTS).status_code == 403
+    assert ask(client, headers, regime="eu-gdpr-33", facts=FACTS).status_code == 403
+    (line,) = log.entries(objects=[token.uuid], actions=["token.refuse"])
+    assert line.facts["path"] == "/api/v1/deadlines", "once a minute, however often it asks"
+    assert "report:read" in line.note
     for address in ("regimes", "regimes/eu-gdpr-33", "clocks"):
         assert client.get(f"/api/v1/{address}", headers=headers).status_code == 403
 

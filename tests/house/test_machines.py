@@ -1,4 +1,5 @@
 import ast
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from uuid import UUID
@@ -95,6 +96,8 @@ def test_whoever_asked_cannot_be_the_second_person(machine):
             assert field in (refusal(person(1), move, thing) or "")
             assert refusal(person(2), move, thing) is None
             assert "not a person" in (refusal(system("tests"), move, thing) or "")
+            another = replace(person(2), shared={1: "a mailbox", 99: ""}.__getitem__)
+            assert "both share a mailbox" in (refusal(another, move, thing) or "")
 
 
 def test_what_a_lease_claims_is_what_the_page_draws():

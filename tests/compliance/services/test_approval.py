@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 import pytest
+from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount
 from django.db import IntegrityError, transaction
 
 from compliance import clock
@@ -182,3 +184,74 @@ def test_every_yes_is_recorded_with_the_digest(thing, lead, engineer, third):
     said = [line for line in log.entries(objects=[request.uuid]) if line.action == "approval.give"]
     assert [line.actor_label for line in said] == ["Ada", "Eve"]
     assert all(line.facts["sha256"] == SHA for line in said)
+
+
+SECOND = "ada.second@example.org"
+
+
+def second_account(of, email=SECOND):
+    """Another account of the same person, by whatever a test makes them share."""
+    return account.make(email, of.name, [Role.GOVERNANCE_LEAD], by=MAKER)
+
+
+def tied(person, provider, uid, **claims):
+    SocialAccount.objects.create(user=person, provider=provider, uid=uid, extra_data=claims)
+
+
+def test_an_account_with_the_askers_identity_at_the_provider_is_not_the_second(thing, lead, ada):
+    other = second_account(ada)
+    tied(ada, "sso", "sub-of-ada")
+    tied(other, "saml", "sub-of-ada")
+    request = ask(thing, lead)
+    with pytest.raises(NotAllowed, match="both share an identity at the single sign-on"):
+        approval.give(request, sha256_now=SHA, by=account.actor_for(other))
+    with pytest.raises(NotAllowed, match="A second person"):
+        approval.refuse(request, by=account.actor_for(other), note="No.")
+    assert not request.approvals.exists()
+
+
+@pytest.mark.parametrize(
+    "share",
+    [
+        lambda ada: tied(
+            ada, "sso", "a", userinfo={"email": "Ada.Second@example.org", "email_verified": True}
+        ),
+        lambda ada: tied(ada, "saml", "a", email=SECOND, email_verified=True),
+        lambda ada: EmailAddress.objects.create(
+            user=ada, email="ada.second+strata@example.org", verified=True
+        ),
+    ],
+    ids=["claimed by OpenID Connect", "claimed by SAML", "verified here"],
+)
+def test_an_account_with_the_askers_verified_address_is_not_the_second(share, thing, lead, ada):
+    other = second_account(ada)
+    share(ada)
+    with pytest.raises(NotAllowed, match="both share a mailbox"):
+        approval.give(ask(thing, lead), sha256_now=SHA, by=account.actor_for(other))
+
+
+def test_an_address_with_a_plus_is_the_same_mailbox(thing, lead, ada):
+    other = second_account(ada, "ADA+second@example.org")
+    with pytest.raises(NotAllowed, match="both share a mailbox"):
+        approval.give(ask(thing, lead), sha256_now=SHA, by=account.actor_for(other))
+
+
+def test_what_nobody_verified_says_nothing(thing, lead, ada):
+    other = second_account(ada)
+    tied(ada, "sso", "a", userinfo={"email": other.email, "email_verified": False})
+    tied(other, "sso", "b", userinfo={"email": "b@example.org"})
+    EmailAddress.objects.create(user=ada, email=other.email, verified=False)
+    assert approval.give(ask(thing, lead), sha256_now=SHA, by=account.actor_for(other)).state == (
+        "given"
+    )
+
+
+def test_two_accounts_of_one_person_are_not_two_people(thing, engineer, lead, ada):
+    other = second_account(ada)
+    tied(ada, "sso", "sub-of-ada")
+    tied(other, "saml", "sub-of-ada")
+    request = ask(thing, engineer, needed=2)
+    approval.give(request, sha256_now=SHA, by=lead)
+    with pytest.raises(NotAllowed, match="has approved this by another account"):
+        approval.give(request, sha256_now=SHA, by=account.actor_for(other))
+    assert request.approvals.count() == 1

@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+from django.test import Client
 
 from compliance.audit import log
 from compliance.models import ApiToken, User
@@ -171,3 +172,16 @@ def test_a_closed_account_may_do_nothing(client_as, ada):
     ada.is_active = False
     ada.save()
     assert account.actor_for(ada).permissions == frozenset()
+
+
+def test_a_program_is_told_that_pages_are_for_people(root):
+    token, text = account.make_token("robot", ["report:read"], by=root)
+    headers = {"Authorization": f"Bearer {text}"}
+    address = f"/approvals/{token.uuid}/give"
+    for answer in (Client().get("/", headers=headers), Client().post(address, headers=headers)):
+        assert answer.status_code == 403
+        assert "Pages are for people" in answer.content.decode()
+    (line,) = log.entries(objects=[token.uuid], actions=["token.refuse"])
+    assert (line.facts["path"], line.actor_kind) == (address, "token")
+    wrong = Client().post(address, headers={"Authorization": "Bearer strata_nothing"})
+    assert wrong.status_code == 302

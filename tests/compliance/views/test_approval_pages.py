@@ -1,10 +1,12 @@
 """The second pair of eyes, through the browser."""
 
 import pytest
+from allauth.socialaccount.models import SocialAccount
 
+from compliance.audit import log
 from compliance.models import ApprovalRequest
-from compliance.permissions import Permission
-from compliance.services import approval
+from compliance.permissions import Permission, Role
+from compliance.services import account, approval
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -36,6 +38,23 @@ def test_the_second_person_gives_it(asked, manifest, client_as, ada):
     assert approval.holds(manifest, "manifest", manifest.sha256)
     shown = client_as(ada).get(f"/inventory/manifests/{manifest.uuid}/").content.decode()
     assert "A second person has approved exactly this content" in shown
+
+
+def test_another_account_of_the_first_is_not_the_second_and_the_attempt_is_on_record(
+    asked, client_as, bo, root
+):
+    other = account.make("bo.second@example.org", "Bo", [Role.GOVERNANCE_LEAD], by=root)
+    SocialAccount.objects.create(user=bo, provider="sso", uid="sub-of-bo")
+    SocialAccount.objects.create(user=other, provider="saml", uid="sub-of-bo")
+    browser = client_as(other)
+    page = browser.get(f"/approvals/{asked.uuid}/").content.decode()
+    assert "Another account of yours asked for it" in page
+    assert "Approve this content" not in page
+    refused = browser.post(f"/approvals/{asked.uuid}/give")
+    assert refused.status_code == 403
+    assert "both share an identity at the single sign-on" in refused.content.decode()
+    (line,) = log.entries(objects=[other.uuid], actions=["account.refuse"])
+    assert "both share an identity at the single sign-on" in line.note
 
 
 def test_the_first_is_never_the_second(asked, client_as, bo):
