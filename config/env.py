@@ -50,6 +50,14 @@ def env_device(name: str) -> str:
     return raw
 
 
+def env_oid(name: str) -> str:
+    """An object identifier in dots, as 1.3.6.1.4.1.4146.2.3; empty when it is not set."""
+    raw = os.environ.get(name, "").strip()
+    if raw and not re.fullmatch(r"[0-2](?:\.(?:0|[1-9]\d*))+", raw, re.ASCII):
+        raise ImproperlyConfigured(f"{name}: expected an OID, as 1.2.3.4; came {raw!r}.")
+    return raw
+
+
 class Price(NamedTuple):
     """An amount of money."""
 

@@ -16,6 +16,7 @@ from config.env import (
     env_device,
     env_int,
     env_list,
+    env_oid,
     env_price,
     env_secret,
     env_str,
@@ -335,6 +336,16 @@ STRATA_EGRESS = env_list("STRATA_EGRESS")
 # Ways to reach recipients: JSON, name -> {"label", "way": http|sftp|email|manual, "config": {…}},
 # with "regimes" and "authorities" where a way is for some reports alone.
 STRATA_FILING_WAYS = Path(env_str("STRATA_FILING_WAYS", str(VAR / "filing_ways.json")))
+# An outside time-stamping authority (RFC 3161): its address, whose host stands in STRATA_EGRESS; a file
+# of PEM certificates that its signatures must lead to; and the one policy that is taken, if one is.
+STRATA_TSA_URL = env_str("STRATA_TSA_URL")
+_TSA_CERTIFICATES = env_str("STRATA_TSA_CERTIFICATES")
+STRATA_TSA_CERTIFICATES = Path(_TSA_CERTIFICATES) if _TSA_CERTIFICATES else None
+STRATA_TSA_POLICY = env_oid("STRATA_TSA_POLICY")
+if STRATA_TSA_URL and STRATA_TSA_CERTIFICATES is None:
+    raise ImproperlyConfigured(
+        "STRATA_TSA_URL is set; STRATA_TSA_CERTIFICATES must name the certificates to check by."
+    )
 
 LOGGING = {
     "version": 1,

@@ -42,7 +42,7 @@ debian() {
     return
   fi
   [[ -n $tests ]] && say "make test needs: sudo apt-get install --no-install-recommends" $tests
-  [[ -z $product ]] || stop "PDFs need: sudo apt-get install --no-install-recommends" $product
+  [[ -z $product ]] || stop "the product needs: sudo apt-get install --no-install-recommends" $product
 }
 
 venv() {

@@ -29,6 +29,19 @@ def test_what_is_no_device_is_refused(say, wrong):
         env.env_device("STRATA_TRIED")
 
 
+def test_a_policy_is_an_object_identifier(say):
+    assert env.env_oid("STRATA_TRIED") == ""
+    say("1.3.6.1.4.1.4146.2.3")
+    assert env.env_oid("STRATA_TRIED") == "1.3.6.1.4.1.4146.2.3"
+
+
+@pytest.mark.parametrize("wrong", ["1", "3.1", "1.02.3", "1.2.", "1.2.x", "qualified"])
+def test_what_is_no_object_identifier_is_refused(say, wrong):
+    say(wrong)
+    with pytest.raises(ImproperlyConfigured, match=r"expected an OID, as 1\.2\.3\.4; came"):
+        env.env_oid("STRATA_TRIED")
+
+
 def test_a_price_has_an_amount_and_a_currency(say):
     assert env.env_price("STRATA_TRIED") is None
     say("2.50 EUR")

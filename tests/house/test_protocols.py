@@ -12,6 +12,8 @@ from compliance.channels.null import NullPager
 from compliance.filestore import FileStore, MemoryFileStore
 from compliance.filing.base import FilingChannel
 from compliance.filing.null import NullFiling
+from compliance.timestamps.base import TimeStampingAuthority
+from compliance.timestamps.null import NullAuthority
 from incidents.targets.base import DeploymentTarget
 from incidents.targets.null import NullTarget
 
@@ -22,6 +24,7 @@ DOORS = {
     DeploymentTarget: NullTarget,
     FileStore: MemoryFileStore,
     FilingChannel: NullFiling,
+    TimeStampingAuthority: NullAuthority,
 }
 # What a function needs of a thing it is handed: nothing of these reaches outside.
 SHAPES = {

@@ -6,6 +6,8 @@
     GET  /filings?key=KEY      the receipt of what was filed under a key
     GET  /filings/REFERENCE    the receipt of a filing; /document.pdf and /data.json below it
     GET  /key                  the public key the receipts are signed with
+    POST /time-stamps          a time-stamp (RFC 3161) of a digest, by an authority that is none
+    GET  /time-stamps/root.pem the certificate those lead to
     POST /plan                 how to fail from now on (`faults.Plan`)
     GET  /                     what was received, for people
 

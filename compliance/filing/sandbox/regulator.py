@@ -21,6 +21,7 @@ from compliance.filing.sandbox import page
 from compliance.filing.sandbox.callback import Callbacks
 from compliance.filing.sandbox.faults import Fault, Kind, Plan, problem
 from compliance.filing.sandbox.store import Busy, Conflict, Filed, Store
+from compliance.filing.sandbox.time_stamper import PATH, STAMPS, TimeStamper
 from compliance.loopback import Reply, Request
 
 RETRY_AFTER_SECONDS: Final = 2
@@ -42,6 +43,7 @@ class Sandbox:
     callbacks: Callbacks = field(default_factory=lambda: Callbacks.to(""))
     client: Ed25519PublicKey | None = None
     """The key that must have signed body and manifest; None takes unsigned filings too."""
+    _stamper: TimeStamper | None = field(default=None, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @classmethod
@@ -76,11 +78,20 @@ class Sandbox:
             return self._change_plan(request.body)
         if self.plan.is_down:
             return _busy("the sandbox is down, as it was told to be")
+        if request.path.startswith(PATH):
+            return self.time_stamper().answer(request)
         if (request.method, request.path) == ("POST", "/filings"):
             return self._receive(request)
         if request.method != "GET":
             return problem(405, f"{request.method} is not understood here")
         return self._look_up(request)
+
+    def time_stamper(self) -> TimeStamper:
+        """Its neighbour, which stamps times; with its key on first use."""
+        with self._lock:
+            if self._stamper is None:
+                self._stamper = TimeStamper.at(self.state / STAMPS)
+            return self._stamper
 
     def filings(self) -> Iterator[Filed]:
         """All that was received, oldest first."""
