@@ -37,6 +37,7 @@ from compliance.models import (
     ServingRecord,
     StandingDuty,
     Subject,
+    TimeStamp,
     User,
     WorkerBeat,
 )
@@ -195,6 +196,12 @@ def reports_for(actor: Actor) -> QuerySet[Report]:
 def filings_for(actor: Actor) -> QuerySet[Filing]:
     """Filings of visible reports."""
     return Filing.objects.filter(report__in=reports_for(actor)).select_related("report", "receipt")
+
+
+def time_stamps_for(actor: Actor) -> QuerySet[TimeStamp]:
+    """Time-stamps of visible filings."""
+    stamps = TimeStamp.objects.filter(filing__report__in=reports_for(actor))
+    return stamps.select_related("filing__report")
 
 
 def clocks_for(actor: Actor) -> QuerySet[ClockInstance]:

@@ -245,6 +245,26 @@ NOTICE = Machine(
     },
 )
 
+# A filing never waits for its time-stamps, whatever becomes of them.
+TIME_STAMP = Machine(
+    "time_stamp",
+    {
+        "queued": State(_("waiting"), Tone.INFO),
+        "asking": State(_("being asked for"), Tone.INFO, claimed_from="queued"),
+        "stamped": State(_("time-stamped"), Tone.OK),
+        "refused": State(_("no time-stamp"), Tone.BAD),
+    },
+    {
+        ("asking", "keep"): Move("stamped", P.SYSTEM),
+        ("asking", "retry"): Move("queued", P.SYSTEM),
+        ("asking", "requeue"): Move("queued", P.SYSTEM),
+        ("asking", "refuse"): Move("refused", P.SYSTEM),
+        ("asking", "give_up"): Move("refused", P.SYSTEM),
+        ("queued", "give_up"): Move("refused", P.SYSTEM),
+        ("refused", "ask_again"): Move("queued", P.REPORT_FILE, _("Ask for it again")),
+    },
+)
+
 MACHINES = (
     VERSION,
     DEPLOYMENT,
@@ -258,4 +278,5 @@ MACHINES = (
     DOCUMENT,
     EXPORT,
     NOTICE,
+    TIME_STAMP,
 )

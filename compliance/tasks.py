@@ -13,6 +13,7 @@ from compliance.services import (
     printing,
     release_watch,
     submission,
+    time_stamp,
     timekeeping,
 )
 
@@ -33,6 +34,12 @@ def send_filing(pk: int) -> None:
 def reconcile_filings() -> None:
     """Ask recipients about filings whose outcome or receipt is open."""
     submission.reconcile_due()
+
+
+@shared_task(name="compliance.ask_time_stamp")
+def ask_time_stamp(pk: int) -> None:
+    """Ask the time-stamping authority over one package or receipt."""
+    time_stamp.carry_out(pk)
 
 
 @shared_task(name="compliance.render_document")

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from django.test import override_settings
 from pypdf import PdfWriter
 
 from assessments import queries as assessed
@@ -182,7 +183,9 @@ def _papers(made: Furnished, who: People, good: Any) -> None:
     report.submit(drafted, by=who.rae)
     paper = _printed(report.approve(drafted, by=who.ada))
     drafted.refresh_from_db()
-    made.put(submission.file(drafted, way="null", by=who.rae), "filing")
+    with override_settings(STRATA_TSA_URL="https://tsa.example/"):
+        filed = made.put(submission.file(drafted, way="null", by=who.rae), "filing")
+    made.put(filed.time_stamps.get(), "time_stamp")
     made.put(paper.pdf, "blob")
     made.put(dossier.annex_iv(good, by=who.ada), "document")
 

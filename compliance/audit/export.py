@@ -53,6 +53,12 @@ What this proves: the entries, their order and their number are those that the k
 begin with what the same key signed earlier, if you bring an earlier checkpoint; documents, blobs
 and disclosed texts are the ones the entries speak of.
 
+Blobs whose title ends in .tsr are time-stamps of an outside authority (RFC 3161). The entry with the
+action time_stamp.keep names the digest that was stamped (imprint_sha256) and the token's (token_sha256); with
+the authority's certificates, taken from the authority:
+
+    openssl ts -verify -data blobs/IMPRINT -in blobs/TOKEN -CAfile CERTIFICATES.pem
+
 What it cannot prove:
 - that an entry is true. It proves what was written down, not what happened;
 - that everything was written down. What was never recorded leaves no trace here;

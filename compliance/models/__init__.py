@@ -21,6 +21,7 @@ from compliance.models.schedule import Schedule, WorkerBeat
 from compliance.models.statement import Statement
 from compliance.models.subject import Grant, Subject
 from compliance.models.system import AISystem, LegalEntity
+from compliance.models.time_stamp import TimeStamp
 
 __all__ = [
     "AIModel",
@@ -59,6 +60,7 @@ __all__ = [
     "StandingDuty",
     "Statement",
     "Subject",
+    "TimeStamp",
     "User",
     "WayBreaker",
     "WorkerBeat",

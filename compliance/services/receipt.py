@@ -25,7 +25,7 @@ from compliance.hostile import one_line
 from compliance.machines import TransitionRefused
 from compliance.models import Blob, Filing
 from compliance.permissions import NotAllowed, Permission
-from compliance.services import blob, parcel
+from compliance.services import blob, parcel, time_stamp
 from compliance.services import report as reports
 from compliance.services.ways import config_of
 from compliance.states import FILING, REPORT
@@ -86,8 +86,9 @@ def _acknowledge(
 
 
 def _kept(filing: Filing, receipt: Receipt, by: Actor) -> Blob:
+    """The proof as a file; an outside authority is asked to see it as soon as it is there."""
     ending = ".json" if receipt.key_id else ".bin"
-    return blob.keep(
+    proof = blob.keep(
         filing.subject,
         f"receipt-{receipt.reference or filing.uuid}{ending}",
         "application/json" if receipt.key_id else "application/octet-stream",
@@ -95,6 +96,8 @@ def _kept(filing: Filing, receipt: Receipt, by: Actor) -> Blob:
         retention=Blob.Retention.INCIDENT.value,
         by=by,
     )
+    time_stamp.ask_over_receipt(filing, proof)
+    return proof
 
 
 @transaction.atomic

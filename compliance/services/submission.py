@@ -31,6 +31,7 @@ from compliance.filing.asking import carry
 from compliance.filing.base import (
     Delivered,
     FilingError,
+    FilingPackage,
     HandOver,
     Outcome,
     OutcomeUnknown,
@@ -46,7 +47,7 @@ from compliance.machines import TransitionRefused
 from compliance.models import Filing, FilingAttempt, ReleaseAuthorisation, Report
 from compliance.permissions import NotAllowed, Permission
 from compliance.queue import enqueue
-from compliance.services import circuit, parcel, receipt
+from compliance.services import circuit, parcel, receipt, time_stamp
 from compliance.services import report as reports
 from compliance.services.notice import egress
 from compliance.services.parcel import package
@@ -150,7 +151,8 @@ def _queued(
         asked_at=now(),
         **on_whose,
     )
-    _fix_key(filing)
+    packed = package(filing)
+    _fix_key(filing, packed)
     record(
         "filing.queue",
         filing,
@@ -162,12 +164,13 @@ def _queued(
         key=filing.key,
     )
     enqueue(Filing.TASK, filing.pk, queue=Filing.QUEUE)
+    time_stamp.ask_over_package(filing, packed.manifest())
     return filing
 
 
-def _fix_key(filing: Filing) -> None:
+def _fix_key(filing: Filing, packed: FilingPackage) -> None:
     """The key goes to the recipient alone; whoever shows it later is found by its digest."""
-    filing.key = idempotency_key(package(filing))
+    filing.key = idempotency_key(packed)
     filing.callback_sha256 = sha256(filing.key.encode()).hexdigest()
     filing.save(update_fields=["key", "callback_sha256"])
 
@@ -245,7 +248,7 @@ def _call(filing: Filing, *, may_be_there: bool) -> Outcome:
     packed = package(filing)
     parcel.check_unchanged(filing, packed)
     if not filing.key:
-        _fix_key(filing)
+        _fix_key(filing, packed)
     channel = load(filing.way, config_of(filing), egress=egress(), signer=sequencer.signer())
     # Tries are counted from the last time that a person looked and asked for another.
     person_decided = may_be_there and filing.attempts == 1

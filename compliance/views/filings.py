@@ -18,14 +18,15 @@ from compliance.filing.base import FilingError
 from compliance.forms.reports import ReceiptForm
 from compliance.machines import TransitionRefused
 from compliance.permissions import Permission
-from compliance.services import circuit, filing_watch, receipt, submission
+from compliance.services import circuit, filing_watch, receipt, submission, time_stamp, wording
 from compliance.services.ways import checklist, circuit_name
-from compliance.states import FILING
+from compliance.states import FILING, TIME_STAMP
 from compliance.views import shown
 from compliance.views.form_page import Crumb, form_page, sent
 from compliance.views.http import actor, fetch
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from uuid import UUID
 
     from django.http import HttpRequest, HttpResponse
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from compliance.actors import Actor
     from compliance.filing.checklist import Checklist
-    from compliance.models import Filing, FilingAttempt
+    from compliance.models import Filing, FilingAttempt, TimeStamp
 
 OUTCOMES: dict[str, Promise] = {
     "started": _("begun"),
@@ -94,6 +95,30 @@ def filing_shown(each: Filing, who: Actor) -> dict[str, Any]:
         "may_check": to_check and receipt.may_check(each, who),
         "entered_by": each.entered_by.name if each.entered_by else "",
         "checked_by": each.checked_by.name if each.checked_by else "",
+        **_time_stamps(each, who),
+    }
+
+
+def _time_stamps(each: Filing, who: Actor) -> dict[str, Any]:
+    """What an outside authority saw of it; where nobody was asked, why not."""
+    stamps = each.time_stamps.select_related("stamped", "token").order_by("pk")
+    return {
+        "stamps": [_stamp(stamp, each, who) for stamp in stamps],
+        "asks_for_stamps": time_stamp.is_configured(),
+    }
+
+
+def _stamp(stamp: TimeStamp, each: Filing, who: Actor) -> dict[str, Any]:
+    is_receipt = stamp.what == stamp.What.RECEIPT
+    return {
+        "stamp": stamp,
+        "what": stamp.get_what_display(),
+        # To the second, which may decide.
+        "at": _to_the_second(stamp.stamped_at, who),
+        "is_put_aside": is_receipt and stamp.stamped_id != each.receipt_id,
+        "state": shown.badge(TIME_STAMP, stamp.state),
+        "is_coming": stamp.state == "asking" or (stamp.state == "queued" and not stamp.attempts),
+        "verbs": TIME_STAMP.verbs(stamp, who),
     }
 
 
@@ -144,6 +169,25 @@ def _back(found: Filing) -> HttpResponse:
 def filing(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """A filing is read on its report's page."""
     return _back(_filing_of(actor(request), uuid))
+
+
+def _to_the_second(at: datetime | None, who: Actor) -> str:
+    return wording.moment(at, who.zone, has_seconds=True) if at else ""
+
+
+@require_safe
+def stamped(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """A time-stamp is read where its filing is."""
+    return _back(fetch(queries.time_stamps_for(actor(request)), uuid=uuid).filing)
+
+
+@require_POST
+def ask_again(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """What stood in the way of a time-stamp was changed."""
+    who = actor(request)
+    found = fetch(queries.time_stamps_for(who), uuid=uuid)
+    time_stamp.ask_again(found, by=who)
+    return _back(found.filing)
 
 
 @require_POST

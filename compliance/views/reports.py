@@ -221,6 +221,7 @@ def _overview(found: Report, who: Actor) -> dict[str, Any]:
     is_moving = found.state == "filing" and any(
         each["filing"].state in {"queued", "sending"} for each in filings
     )
+    is_stamped_soon = any(row["is_coming"] for each in filings for row in each["stamps"])
     is_printing = found.state == "approved" and found.pdf is None
     return {
         "answers": answers(found),
@@ -231,7 +232,7 @@ def _overview(found: Report, who: Actor) -> dict[str, Any]:
         "takes_incomplete": reports.takes_incomplete(found),
         "languages": _unread(found),
         "filings": filings,
-        "is_changing": is_moving or is_printing,
+        "is_changing": is_moving or is_printing or is_stamped_soon,
         "is_printing": is_printing,
         "paper": _paper(found, who),
         "file_form": FileForm(None, ways=submission.ways(found)),

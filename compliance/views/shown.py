@@ -159,6 +159,7 @@ KINDS: dict[str, Promise] = {
     "statement": gettext_lazy("statement"),
     "suite": gettext_lazy("prompt suite"),
     "system": gettext_lazy("system"),
+    "time_stamp": gettext_lazy("time-stamp"),
     "timekeeping": gettext_lazy("timekeeping"),
     "token": gettext_lazy("token"),
     "version": gettext_lazy("version"),

@@ -124,7 +124,7 @@ NAMES = {
     "torch",  # a library
     "CET", "CEST", "PST", "PDT", "EST", "EDT", "UTC",  # zones as their people abbreviate them
     "Attested for a test.", "Switched off.",  # typed into evidence and into the log alone
-    "judge", "keeper", "printer", "scanner", "tests",  # processes sign by their own names
+    "clerk", "judge", "keeper", "printer", "scanner", "tests",  # processes sign by their own names
     results.CHECK.sentence,  # the scanner's words, as they stand in the record
     *LAYOUTS,  # formats by the names of their projects
     *available_timezones(),
