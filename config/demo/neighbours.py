@@ -7,9 +7,11 @@ Each is a process of its own on loopback. Their ports are kept in var/demo/neigh
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from compliance.filing.sandbox.time_stamper import PATH, ROOT_PATH, STAMPS, TimeStamper
 from config.processes import House, Process, answers, free_port
 
 
@@ -49,9 +51,21 @@ def known(var: Path) -> Ports | None:
     return Ports(**{**kept, "known": tuple(kept["known"])})
 
 
-def environment(ports: Ports) -> dict[str, str]:
+def time_stamping(ports: Ports, var: Path) -> dict[str, str]:
+    """The sandbox's time-stamping authority; none where there is no openssl for it to sign with."""
+    if shutil.which("openssl") is None:
+        return {}
+    stamper = TimeStamper(folder(var) / "sandbox" / STAMPS)
+    return {
+        "STRATA_TSA_URL": f"http://127.0.0.1:{ports.sandbox}{PATH}",
+        "STRATA_TSA_CERTIFICATES": str(stamper.root),
+    }
+
+
+def environment(ports: Ports, var: Path) -> dict[str, str]:
     """What the house must be told to reach them, and nobody else."""
     return {
+        **time_stamping(ports, var),
         "STRATA_EGRESS": f"127.0.0.1:{ports.sandbox},127.0.0.1:{ports.target}",
         "EMAIL_HOST": "127.0.0.1",
         "EMAIL_PORT": str(ports.smtp),
@@ -62,7 +76,7 @@ def environment(ports: Ports) -> dict[str, str]:
 def start(house: House, ports: Ports, *, fail_first: int = 0) -> None:
     """Start all three and wait until they answer."""
     state = folder(house.var)
-    house.env.update(environment(ports))
+    house.env.update(environment(ports, house.var))
     sandbox = _sandbox(house, ports, state, fail_first)
     target = _target(house, ports, state)
     house.run(
@@ -75,6 +89,10 @@ def start(house: House, ports: Ports, *, fail_first: int = 0) -> None:
         str(state / "mail"),
     )
     sandbox.wait_until(lambda: answers(f"http://127.0.0.1:{ports.sandbox}/key"), "no answer")
+    if time_stamping(ports, house.var):
+        # Asked for its root, it makes it; workers are told where it lies.
+        root = f"http://127.0.0.1:{ports.sandbox}{ROOT_PATH}"
+        sandbox.wait_until(lambda: answers(root), "no root for time-stamps")
     target.wait_until(lambda: answers(f"http://127.0.0.1:{ports.target}/serving"), "no answer")
 
 

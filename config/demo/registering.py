@@ -7,6 +7,8 @@ import secrets
 from datetime import timedelta
 from pathlib import Path
 
+from django.conf import settings
+
 from compliance.actors import system
 from compliance.clock import now
 from compliance.models import Deployment, ModelVersion
@@ -128,6 +130,9 @@ def neighbours_up(stage: Stage) -> None:
     stage.ports = neighbours.Ports.chosen(serving=known[0], known=known)
     neighbours.save(stage.ports, stage.var)
     neighbours.start(stage.house, stage.ports, fail_first=1)
+    # The report is filed by this process, which must know of the authority as the workers do.
+    stamping = neighbours.time_stamping(stage.ports, stage.var)
+    settings.STRATA_TSA_URL = stamping.get("STRATA_TSA_URL", "")
     stage.house.all()
     tell(f"web, keeper, worker and scan worker run; http://127.0.0.1:{stage.house.port}/")
 

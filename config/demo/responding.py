@@ -14,7 +14,7 @@ from django.conf import settings
 from compliance.clock import now, stamp
 from compliance.ids import uuid7
 from compliance.models import ClockInstance, Document, Filing, Report
-from compliance.services import deadline, report, submission
+from compliance.services import deadline, report, submission, time_stamp
 from compliance.views.facts import APPLIES
 from compliance.views.filings import OUTCOMES
 from compliance.views.shown import STATE_WORDS
@@ -235,6 +235,23 @@ def file_report(stage: Stage) -> None:
         raise DemoFailed(f"The filing ended as {filed.state}: {filed.problem}")
     stage.made["report"] = drafted
     tell(f"receipt {filed.reference}, signature checked against the sandbox's key")
+    _tell_time_stamps(filed)
+
+
+def _tell_time_stamps(filed: Filing) -> None:
+    """What an authority outside the house says of the time; the sandbox's neighbour plays it."""
+    if not time_stamp.is_configured():
+        tell("no openssl here, so nobody stamps the time; it rests on the log and the receipt")
+        return
+    open_ones = filed.time_stamps.filter(state__in=["queued", "asking"])
+    wait_for("the time-stamps", lambda: not open_ones.exists())
+    for each in filed.time_stamps.order_by("pk"):
+        if each.stamped_at is None:
+            raise DemoFailed(f"The {each.what} has no time-stamp: {each.problem}")
+        tell(
+            f"time-stamp of the {each.what}: {moment(each.stamped_at, 'UTC')}, number {each.serial},"
+            f" {each.authority}; signature, nonce and chain checked"
+        )
 
 
 def learn(stage: Stage) -> None:
