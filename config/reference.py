@@ -14,7 +14,15 @@ from compliance.machines import Machine, Move
 from compliance.permissions import ROLES, TOKEN_SCOPES, Permission, Role
 from compliance.regimes import load
 from compliance.regimes.schema import CalendarDuty, Regime, Stage
-from compliance.regimes.terms import PackKind
+from compliance.regimes.terms import (
+    AUDIENCES,
+    FIELD_TYPES,
+    KNOWS,
+    RELATIONS,
+    SENSITIVITIES,
+    UNKNOWN_POLICIES,
+    PackKind,
+)
 from incidents import states as incident_states
 
 MACHINES: tuple[Machine, ...] = (
@@ -128,8 +136,53 @@ def _regime(pack: Regime) -> str:
     asked = f"\nFor counsel:\n\n{counsel}" if counsel else ""
     return (
         f"\n## {pack.title}\n\n`{pack.reference}`, SHA-256 `{pack.digest}`\n\n{pack.summary}\n\n"
-        f"Basis: {basis}.\n\n{table}{asked}"
+        f"Basis: {basis}.\n\n{table}{_fields(pack)}{_kinds(pack)}{_relations(pack)}{asked}"
     )
+
+
+def _fields(pack: Regime) -> str:
+    """What a report must say, how it is answered, where it goes and what care it wants."""
+    if not pack.fields:
+        return ""
+    return "\n" + _table(
+        ("Field", "Stages", "Type", "Goes to", "Care", "Without an answer", "Article"),
+        (
+            (
+                each.label,
+                ", ".join(each.stages),
+                FIELD_TYPES[each.type],
+                AUDIENCES[each.audience],
+                SENSITIVITIES[each.sensitivity],
+                UNKNOWN_POLICIES[each.unknown_policy],
+                each.cite,
+            )
+            for each in pack.fields
+        ),
+    )
+
+
+def _kinds(pack: Regime) -> str:
+    """Which kinds of report the recipient knows."""
+    if not pack.kinds:
+        return ""
+    told = "; ".join(
+        f"`{each.id}`: {KNOWS[each.known]}" + (f" ({each.cite})" if each.cite else "")
+        for each in pack.kinds
+    )
+    return f"\nKinds of report: {told}.\n"
+
+
+def _relations(pack: Regime) -> str:
+    """How it stands to other rules."""
+    lines = (
+        f"- {RELATIONS[each.kind]}"
+        + (f" `{each.regime}`" if each.regime else "")
+        + f": {each.text}"
+        f" ({each.cite}, {each.evidence.value})\n"
+        for each in pack.relations
+    )
+    told = "".join(lines)
+    return f"\nBeside other rules:\n\n{told}" if told else ""
 
 
 def _stages(pack: Regime) -> str:

@@ -9,13 +9,14 @@ from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
 from compliance.phrase import said
+from compliance.regimes.terms import ReportKind
 from compliance.services import report as reports
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from compliance.models import Report
-    from compliance.regimes.schema import RequiredField
+    from compliance.regimes.fields import RequiredField
 
 PART_LABELS = {
     "value": _("What happened or applies"),
@@ -59,15 +60,16 @@ class FollowForm(forms.Form):
         ),
     )
 
-    def __init__(self, data: Any) -> None:
-        """Kinds that follow one which was filed."""
+    def __init__(self, data: Any, *, report: Report) -> None:
+        """Kinds that follow one which was filed, as far as its recipient knows them."""
         super().__init__(data)
         what: Any = self.fields["what"]
-        what.choices = [
-            (code, said(words, translation))
-            for code, words in reports.KINDS.items()
-            if code in reports.FURTHER
-        ]
+        offered = reports.further(report)
+        what.choices = [(code, said(words, translation)) for code, words in offered.items()]
+        if ReportKind.WITHDRAWAL not in offered:
+            self.fields["reason"].help_text = _(
+                "For the record. A finding of not reportable begins with this reason."
+            )
 
 
 class TranslateForm(forms.Form):

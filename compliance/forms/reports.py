@@ -10,13 +10,16 @@ from django.utils import timezone, translation
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
+from compliance.forms.answers import as_text, control
 from compliance.phrase import said
-from compliance.services.report import LONGEST_ANSWER, FieldStatus
+from compliance.regimes.terms import AUDIENCES, MARKED, SENSITIVITIES
+from compliance.services.report import MAY_STAND, FieldStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from compliance.regimes.schema import RequiredField
+    from compliance.regimes.fields import RequiredField
+    from compliance.regimes.schema import LimbDefinition
 
 STATUS_CHOICES = [
     (FieldStatus.VALUE.value, _("answered")),
@@ -36,28 +39,42 @@ class AnswersForm(forms.Form):
         *,
         asked: Iterable[RequiredField],
         answers: Mapping[str, Mapping[str, str]],
+        zone: str = "UTC",
+        limbs: Iterable[LimbDefinition] = (),
     ) -> None:
-        """Build the inputs from the pinned regime, filled with what stands."""
+        """Build the inputs from the pinned regime, filled with what stands.
+
+        Args:
+            data: what was sent.
+            asked: the fields.
+            answers: what stands, by field.
+            zone: in which dates and times are read.
+            limbs: the regime's own.
+        """
         super().__init__(data)
         self.asked = tuple(asked)
         self.answers = answers
         for one in self.asked:
-            self._add(one, answers.get(one.id, {}))
+            answer = answers.get(one.id, {})
+            self.fields[f"{one.id}-value"] = control(one, answer, zone=zone, limbs=limbs)
+            self._add_standing(one, answer)
 
-    def _add(self, one: RequiredField, answer: Mapping[str, str]) -> None:
+    def _add_standing(self, one: RequiredField, answer: Mapping[str, str]) -> None:
+        """How the answer stands: what the pack allows, and what stood before."""
         stands = answer.get("status", "")
-        self.fields[f"{one.id}-value"] = forms.CharField(
-            label=said(one.label, translation),
-            required=False,
-            max_length=LONGEST_ANSWER,
-            initial=answer.get("words", answer.get("value", "")),
-            widget=forms.Textarea(attrs={"rows": 4}),
-        )
+        allowed = {each.value for each in MAY_STAND[one.unknown_policy]} | {stands}
+        choices = [pair for pair in STATUS_CHOICES if pair[0] in allowed]
+        is_open = stands in dict(STATUS_CHOICES)
         self.fields[f"{one.id}-status"] = forms.ChoiceField(
             label=_("How it stands"),
-            choices=STATUS_CHOICES,
-            initial=stands if stands in dict(STATUS_CHOICES) else FieldStatus.VALUE.value,
+            choices=choices,
+            initial=stands if is_open else FieldStatus.VALUE.value,
+            widget=forms.Select if len(choices) > 1 else forms.HiddenInput,
         )
+        if len(choices) > 1:
+            self._add_reasons(one, answer)
+
+    def _add_reasons(self, one: RequiredField, answer: Mapping[str, str]) -> None:
         self.fields[f"{one.id}-why"] = forms.CharField(
             label=_("Reason"), required=False, max_length=2000, initial=answer.get("why", "")
         )
@@ -73,9 +90,13 @@ class AnswersForm(forms.Form):
         """Whoever states that something is not known says why."""
         cleaned = super().clean() or {}
         for one in self.asked:
-            status = cleaned.get(f"{one.id}-status")
-            if status != FieldStatus.VALUE and not cleaned.get(f"{one.id}-why", "").strip():
-                self.add_error(f"{one.id}-why", _("Say why."))
+            why = f"{one.id}-why"
+            status = cleaned.get(f"{one.id}-status", FieldStatus.VALUE)
+            if status != FieldStatus.VALUE and not cleaned.get(why, "").strip():
+                self.add_error(why if why in self.fields else None, _("Say why."))
+        for name in self.errors:
+            if name in self.fields:
+                as_text(self.fields[name])
         return cleaned
 
     def groups(self) -> list[dict[str, Any]]:
@@ -85,15 +106,30 @@ class AnswersForm(forms.Form):
                 "asked": one,
                 "answer": self.answers.get(one.id, {}),
                 "at": parse_datetime(self.answers.get(one.id, {}).get("at", "")),
-                "inputs": [self[f"{one.id}-{part}"] for part in PARTS],
+                "inputs": [
+                    self[name] for part in PARTS if (name := f"{one.id}-{part}") in self.fields
+                ],
+                "audience": AUDIENCES[one.audience],
+                "care": SENSITIVITIES[one.sensitivity],
+                "is_marked": one.sensitivity in MARKED,
+                "is_kept_back": one.is_kept_back,
             }
             for one in self.asked
+        ]
+
+    def wrong(self) -> list[tuple[str, str]]:
+        """Inputs with something wrong: where each stands on the page, and the field it answers."""
+        labels = {one.id: said(one.label, translation) for one in self.asked}
+        return [
+            (self[name].id_for_label or str(self[name].auto_id), labels[name.rpartition("-")[0]])
+            for name in self.errors
+            if name in self.fields
         ]
 
     def said(self) -> dict[str, dict[str, str]]:
         """The answers as the report service takes them."""
         return {
-            one.id: {part: self.cleaned_data[f"{one.id}-{part}"] for part in PARTS}
+            one.id: {part: self.cleaned_data.get(f"{one.id}-{part}", "") for part in PARTS}
             for one in self.asked
         }
 

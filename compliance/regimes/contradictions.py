@@ -3,9 +3,37 @@
 from collections.abc import Iterator
 
 from compliance.regimes.counting import Kind
-from compliance.regimes.schema import CalendarDuty, DateRule, Regime, Rule, Stage
+from compliance.regimes.fields import RequiredField
+from compliance.regimes.schema import (
+    CalendarDuty,
+    DateRule,
+    Evidence,
+    Regime,
+    Rule,
+    Stage,
+)
 from compliance.regimes.table import RegimeError
-from compliance.regimes.terms import LateRule, PackKind
+from compliance.regimes.terms import (
+    Audience,
+    FieldType,
+    LateRule,
+    PackKind,
+    ReportKind,
+    UnknownPolicy,
+)
+from compliance.regimes.vocabulary import Milestone
+
+_MUST_SAY = (ReportKind.FINAL_NON_REPORTABLE, ReportKind.WITHDRAWAL)
+"""Kinds of report by which a started clock ends otherwise than as planned."""
+_FROM_AUTHORITIES = frozenset(
+    {
+        Milestone.AUTHORITY_REQUEST_RECEIVED,
+        Milestone.AUTHORITY_PERIOD_ENDS,
+        Milestone.CORRECTIVE_ORDER_RECEIVED,
+    }
+)
+"""What a letter of an authority says, or its coming in."""
+_REPORT_KIND = "report.kind"
 
 
 def refuse(built: Regime) -> None:
@@ -27,8 +55,9 @@ def _contradictions(built: Regime) -> Iterator[str]:
     for duty in built.calendar_duties:
         yield from _bad_duty(duty)
     for required in built.fields:
-        if not set(required.stages) <= {stage.id for stage in built.stages}:
-            yield f"field {required.id}, field 'stages': names a stage this regime does not have"
+        yield from _bad_field(built, required)
+    yield from _bad_kinds(built)
+    yield from _bad_links(built)
     for case in built.tests:
         if not set(case.expect) <= {str(stage.id) for stage in built.stages}:
             yield f"test {case.name}, field 'expect': names a stage this regime does not have"
@@ -50,6 +79,8 @@ def _missing_parts(built: Regime) -> Iterator[str]:
         yield f"limb {limb}: expected once, got twice"
     for stage in _repeated([str(stage.id) for stage in built.stages]):
         yield f"stage {stage}: expected once, got twice"
+    for field in _repeated([field.id for field in built.fields]):
+        yield f"field {field}: expected once, got twice"
 
 
 def _not_of_incidents(built: Regime) -> Iterator[str]:
@@ -80,6 +111,11 @@ def _bad_duty(duty: CalendarDuty) -> Iterator[str]:
         yield f"standing {duty.id}, field 'rule': expected at least one rule, got none"
     for rule in duty.rules:
         yield from _bad_date_rule(duty, rule)
+    if duty.inbound and not any(rule.anchor in _FROM_AUTHORITIES for rule in duty.rules):
+        yield (
+            f"standing {duty.id}, field 'inbound': expected a rule that counts from what an"
+            " authority's letter says"
+        )
 
 
 def _bad_date_rule(duty: CalendarDuty, rule: DateRule) -> Iterator[str]:
@@ -114,6 +150,57 @@ def _bad_stage(built: Regime, stage: Stage) -> Iterator[str]:
         yield f"stage {stage.id}, field 'late_cite': expected with a late rule, and only with one"
     for rule in stage.rules:
         yield from _bad_rule(built, stage, rule)
+
+
+def _bad_field(built: Regime, required: RequiredField) -> Iterator[str]:
+    place = f"field {required.id}, field"
+    if not set(required.stages) <= {stage.id for stage in built.stages}:
+        yield f"{place} 'stages': names a stage this regime does not have"
+    if (required.type is FieldType.CHOICE) is not (len(required.choices) > 1):
+        yield (
+            f"{place} 'choice': expected two or more [[field.choice]] where type is 'choice', and"
+            f" only there; type is '{required.type}', got {len(required.choices)}"
+        )
+    for code in _repeated([each.id for each in required.choices]):
+        yield f"{place} 'choice': expected {code} once, got it twice"
+    if required.unit and required.type is not FieldType.NUMBER:
+        yield f"{place} 'unit': expected only where type is 'number', got type '{required.type}'"
+    if required.type is FieldType.HARM and not built.limbs:
+        yield f"{place} 'type': 'harm' expects a [[limb]] in this pack, got none"
+    if (required.type is FieldType.KIND) is not (required.source == _REPORT_KIND):
+        yield f"{place} 'type': expected 'kind' with source '{_REPORT_KIND}', and only with it"
+    if required.type is FieldType.KIND and required.unknown_policy is not UnknownPolicy.NONE:
+        yield f"{place} 'unknown_policy': expected 'none' where type is 'kind'"
+    if (required.audience is Audience.INTERNAL) is not built.is_internal:
+        yield f"{place} 'audience': expected 'internal' in a rule of the house, and only there"
+
+
+def _bad_kinds(built: Regime) -> Iterator[str]:
+    stated = [str(each.id) for each in built.kinds]
+    for name in _repeated(stated):
+        yield f"report_kind {name}: expected once, got twice"
+    if built.kind is PackKind.STANDING:
+        if stated:
+            yield "field 'report_kind': expected none where kind is 'standing'"
+        return
+    for must in _MUST_SAY:
+        if must not in stated:
+            yield (
+                f"report_kind {must}, field 'known': expected yes, no or unknown in a"
+                " [[report_kind]] of its own, got none"
+            )
+
+
+def _bad_links(built: Regime) -> Iterator[str]:
+    for each in built.relations:
+        if each.regime == built.key:
+            yield f"relation {each.kind}, field 'regime': expected another regime, got its own key"
+    for base in built.legal_basis:
+        if base.verified_on is not None and base.evidence is Evidence.MEMORY:
+            yield (
+                f"legal_basis {base.instrument}, field 'verified_on': expected none for what is"
+                f" from memory, got {base.verified_on}"
+            )
 
 
 def _bad_rule(built: Regime, stage: Stage, rule: Rule) -> Iterator[str]:

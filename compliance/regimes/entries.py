@@ -1,9 +1,11 @@
 """The entries of a pack, each built from its own table; a tag that is absent is the pack's."""
 
+import re
 from collections.abc import Iterator
 
 from compliance.phrase import Phrase
 from compliance.regimes.counting import UNITS, Kind, Period, Unit
+from compliance.regimes.fields import KnownKind, Option, RequiredField
 from compliance.regimes.schema import (
     Admission,
     Anchor,
@@ -15,8 +17,8 @@ from compliance.regimes.schema import (
     LegalBasis,
     LimbDefinition,
     Recipient,
+    Relation,
     Remark,
-    RequiredField,
     Retention,
     Rule,
     ScopeCondition,
@@ -26,10 +28,25 @@ from compliance.regimes.schema import (
     Trigger,
 )
 from compliance.regimes.table import Table
-from compliance.regimes.terms import AuthorityRole, LateRule, Several
-from compliance.regimes.vocabulary import ENTITIES, Instant, Limb, StageId
+from compliance.regimes.terms import (
+    Audience,
+    AuthorityRole,
+    Causation,
+    FieldType,
+    Knows,
+    LateRule,
+    RelationKind,
+    ReportKind,
+    Sensitivity,
+    Several,
+    UnknownPolicy,
+)
+from compliance.regimes.vocabulary import ENTITIES, SOURCES, Instant, Limb, StageId
 
 _SUBMITTED = "submitted:"
+_CELEX = re.compile(r"[1-9]\d{4}[A-Z]{1,2}\d{4}")
+"""Sector, year, kind of act, number."""
+_CODE = re.compile(r"[a-z][a-z0-9_]*")
 
 
 def evidence(entry: Table) -> Evidence:
@@ -45,7 +62,16 @@ def legal_basis(entry: Table) -> LegalBasis:
         entry.words("article"),
         entry.choice("evidence", Evidence),
         entry.words("source", ""),
+        _celex(entry),
+        entry.optional_day("verified_on"),
     )
+
+
+def _celex(entry: Table) -> str:
+    number = entry.text("celex", "")
+    if number and _CELEX.fullmatch(number) is None:
+        raise entry.wrong("celex", "a CELEX number such as 32024R1689", number)
+    return number
 
 
 def applicability(entry: Table) -> Applicability:
@@ -108,7 +134,17 @@ def limb(entry: Table) -> LimbDefinition:
         entry.words("definition"),
         entry.words("cite"),
         evidence(entry),
+        _causation(entry),
     )
+
+
+def _causation(entry: Table) -> tuple[Causation, ...]:
+    named = entry.choices("causation", Causation)
+    if not named or (Causation.UNKNOWN in named and len(named) > 1):
+        raise entry.wrong(
+            "causation", f"some of {', '.join(Causation)}; unknown stands alone", list(named)
+        )
+    return named
 
 
 def stage(entry: Table) -> Stage:
@@ -212,11 +248,56 @@ def recipient(entry: Table) -> Recipient:
 def field(entry: Table) -> RequiredField:
     """What it must say."""
     return RequiredField(
-        entry.text("id"),
-        entry.words("label"),
+        id=entry.text("id"),
+        label=entry.words("label"),
+        cite=entry.words("cite"),
+        source=_source(entry),
+        stages=entry.choices("stages", StageId),
+        evidence=evidence(entry),
+        type=entry.choice("type", FieldType),
+        choices=entry.each("choice", _option),
+        unit=entry.words("unit", ""),
+        audience=entry.choice("audience", Audience),
+        sensitivity=entry.choice("sensitivity", Sensitivity),
+        unknown_policy=entry.choice("unknown_policy", UnknownPolicy),
+    )
+
+
+def _source(entry: Table) -> str:
+    name = entry.text("source")
+    if name not in SOURCES:
+        raise entry.wrong("source", f"one of {', '.join(sorted(SOURCES))}", name)
+    return name
+
+
+def _option(entry: Table) -> Option:
+    code = entry.text("id")
+    if _CODE.fullmatch(code) is None:
+        raise entry.wrong("id", "a code in small letters such as other_person", code)
+    return Option(code, entry.words("label"))
+
+
+def kind(entry: Table) -> KnownKind:
+    """Whether the recipient knows a kind of report; where that was found out, where it stands."""
+    found = entry.choice("known", Knows)
+    is_open = found is Knows.UNKNOWN
+    return KnownKind(
+        entry.choice("id", ReportKind),
+        found,
+        entry.words("cite", "" if is_open else None),
+        evidence(entry),
+    )
+
+
+def relation(entry: Table) -> Relation:
+    """How it stands to another regime."""
+    found = entry.choice("kind", RelationKind)
+    is_among_its_own = found is RelationKind.MERGE_RULE
+    return Relation(
+        found,
+        entry.text("regime", "" if is_among_its_own else None),
+        entry.words("text"),
         entry.words("cite"),
-        entry.text("source"),
-        entry.choices("stages", StageId),
         evidence(entry),
     )
 

@@ -12,6 +12,9 @@ from compliance.regimes.table import RegimeError
 from compliance.regimes.terms import PackKind
 from compliance.regimes.vocabulary import PREDICATES, Instant, Limb
 
+_READ = frozenset({Evidence.PRIMARY, Evidence.SECONDARY})
+"""What somebody has read, and so on a day."""
+
 
 def complaints() -> tuple[str, ...]:
     """Everything wrong with the packs, as sentences; empty when all is well."""
@@ -40,6 +43,12 @@ def _thin(regime: Regime) -> Iterator[str]:
     for stage in regime.stages:
         if not regime.fields_for(stage.id):
             yield f"stage {stage.id}: expected the fields its report must have, got none"
+    for base in regime.legal_basis:
+        if base.verified_on is None and base.evidence in _READ:
+            yield (
+                f"legal_basis {base.instrument}, evidence {base.evidence}: expected verified_on,"
+                " the day on which the copy was read, got none"
+            )
     if regime.evidence is not Evidence.PRIMARY and not regime.is_internal:
         yield from _uncounselled(regime)
     if regime.status in {Status.PROPOSED, Status.CONTESTED} and not regime.requires_counsel:

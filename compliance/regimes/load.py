@@ -107,8 +107,15 @@ def check_pack(pack: Regime, of_key: Iterable[Regime]) -> None:
         of_key: Every version of its key.
 
     Raises:
-        RegimeError: It names an authority or an older version that is not on file.
+        RegimeError: It names an authority, an older version or a regime that is not on file.
     """
+    keys = {each.key for each in regimes()}
+    for each in pack.relations:
+        if each.regime and each.regime not in keys:
+            raise RegimeError(
+                f"{pack.file}, relation {each.kind}, field 'regime': expected the key of a pack on"
+                f" file, got {each.regime!r}"
+            )
     known = {each.id for each in authorities.authorities()}
     for recipient in pack.recipients:
         for name in recipient.authorities:

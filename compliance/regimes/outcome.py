@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from compliance.phrase import Phrase
-from compliance.regimes.schema import RequiredField
+from compliance.regimes.fields import RequiredField
 from compliance.regimes.vocabulary import StageId
 
 

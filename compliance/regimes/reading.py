@@ -49,6 +49,8 @@ def regime(raw: Mapping[str, object], *, file: str, digest: str) -> Regime:
         stages=top.each("stage", entries.stage),
         recipients=top.each("recipient", entries.recipient),
         fields=top.each("field", entries.field),
+        kinds=top.each("report_kind", entries.kind),
+        relations=top.each("relation", entries.relation),
         retention=top.each("retention", entries.retention),
         duties=top.each("duty", entries.duty),
         calendar_duties=top.each("standing", standing_entries.standing),

@@ -11,11 +11,16 @@ from enum import StrEnum
 from compliance.permissions import Role
 from compliance.phrase import Phrase, listed
 from compliance.regimes.counting import Kind, Period
+from compliance.regimes.fields import KnownKind, RequiredField
 from compliance.regimes.terms import (
     AuthorityRole,
+    Causation,
     Direction,
+    Knows,
     LateRule,
     PackKind,
+    RelationKind,
+    ReportKind,
     Round,
     Sense,
     Several,
@@ -63,6 +68,10 @@ class LegalBasis:
     article: Phrase
     evidence: Evidence
     source: Phrase
+    celex: str
+    """Its number in EUR-Lex; empty where it has none."""
+    verified_on: date | None
+    """When the copy that this rests on was last read; None for what is from memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +135,8 @@ class LimbDefinition:
     definition: Phrase
     cite: Phrase
     evidence: Evidence
+    causation: tuple[Causation, ...]
+    """How close the system must be to the harm; any of these is enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,25 +216,16 @@ class Recipient:
     """One report to each Member State concerned."""
 
 
-LATE_REASONS = "report.late_reasons"
-"""The source of a field that the law asks for only when the report comes late: why it does."""
-
-
 @dataclass(frozen=True, slots=True)
-class RequiredField:
-    """Something the report must say, the article that asks for it, where our records hold it."""
+class Relation:
+    """How the regime stands to another one, or takes similar incidents together."""
 
-    id: str
-    label: Phrase
+    kind: RelationKind
+    regime: str
+    """The key of the other regime; empty where it is about incidents of this one."""
+    text: Phrase
     cite: Phrase
-    source: str
-    stages: tuple[StageId, ...]
     evidence: Evidence
-
-    @property
-    def is_only_if_late(self) -> bool:
-        """Asked for only once the stage's legal limit has passed."""
-        return self.source == LATE_REASONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,6 +327,8 @@ class CalendarDuty:
     """Whose working days count; of several, the stricter is worked to."""
     only_if: str | None
     """A predicate without which the duty does not arise."""
+    inbound: Phrase
+    """The legal basis that an authority's request names, where one sets the duty going."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,6 +382,8 @@ class Regime:
     stages: tuple[Stage, ...]
     recipients: tuple[Recipient, ...]
     fields: tuple[RequiredField, ...]
+    kinds: tuple[KnownKind, ...]
+    relations: tuple[Relation, ...]
     retention: tuple[Retention, ...]
     duties: tuple[StandingDuty, ...]
     calendar_duties: tuple[CalendarDuty, ...]
@@ -412,6 +418,19 @@ class Regime:
         """
         wanted = self.stage(stage_id).recipient
         return next((each for each in self.recipients if each.id == wanted), None)
+
+    def knows(self, kind: str) -> Knows:
+        """Whether the recipient knows a kind of report; what the pack does not say is unknown."""
+        return next((each.known for each in self.kinds if each.id == kind), Knows.UNKNOWN)
+
+    def offers(self, kind: str) -> bool:
+        """Whether a report may be of this kind.
+
+        What nobody found out may be tried, except a withdrawal: a recipient that knows none would
+        be told nothing that it can act on.
+        """
+        known = self.knows(kind)
+        return known is Knows.YES or (known is Knows.UNKNOWN and kind != ReportKind.WITHDRAWAL)
 
     def calendar_duty(self, duty_id: str) -> CalendarDuty:
         """One standing duty by its id.

@@ -34,6 +34,7 @@ def standing(entry: Table) -> CalendarDuty:
         slip=entry.one("slip", _slip),
         calendars=tuple(_calendar(entry, name) for name in entry.texts("calendars")),
         only_if=optional_predicate(entry, "only_if"),
+        inbound=entry.words("inbound", ""),
     )
 
 

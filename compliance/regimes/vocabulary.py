@@ -395,3 +395,53 @@ OF_SYSTEM = frozenset(
 
 OF_INCIDENT = frozenset(PREDICATES) - OF_ORGANISATION - OF_SYSTEM
 """Predicates that only an incident brings; whoever classifies it answers them."""
+
+
+RECORDED = frozenset(
+    {
+        "filing.authority",
+        "incident.affected",
+        "incident.aware_at",
+        "incident.classification.consequences",
+        "incident.classification.limbs",
+        "incident.classification.malicious",
+        "incident.classification.reasons",
+        "incident.data_affected",
+        "incident.deployment.is_internal",
+        "incident.evidence",
+        "incident.member_states",
+        "incident.model_involvement_aware_at",
+        "incident.occurred_at",
+        "incident.reports",
+        "incident.rollbacks",
+        "incident.severity",
+        "incident.summary",
+        "incident.timeline",
+        "incident.version",
+        "monitoring.patterns",
+        "organisation.contact",
+        "organisation.dpo",
+        "organisation.role",
+        "review.risk_assessment",
+        "review.root_cause",
+        "rollback.reference",
+        "version.reference",
+        "version.training_flop",
+    }
+)
+"""Names by which the records answer; the storey that keeps them is held to this list by a test."""
+
+STATED = frozenset(
+    {
+        "report.actor",
+        "report.fields",
+        "report.kind",
+        "report.late_reasons",
+        "report.rebuttal",
+        "report.recommendation",
+        "report.sensitivity",
+    }
+)
+"""What no record holds: whoever drafts the report says it."""
+
+SOURCES = RECORDED | STATED

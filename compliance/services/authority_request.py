@@ -33,12 +33,9 @@ CALENDAR = system("calendar")
 LONGEST = 10_000
 WAITING = ("open", "overdue")
 OPENED_TO_THEM = (Permission.AUTHORITY_READ, Permission.AUTHORITY_WORK)
-PACK = "eu-aia-standing"
-BASES = {
-    "documents_handed_over": gettext_lazy("AI Act Art. 21, documents and logs"),
-    "commission_answered": gettext_lazy("AI Act Art. 91, request for information"),
-    "corrective_action": gettext_lazy("AI Act Art. 79(2), corrective action"),
-}
+PACKS = {duty.id: pack for pack in load.standing() for duty in pack.calendar_duties if duty.inbound}
+"""Which standing pack times a request, by the duty that it sets going."""
+BASES = {name: gettext_lazy(pack.calendar_duty(name).inbound) for name, pack in PACKS.items()}
 """Legal bases of which a pack knows the time to answer, by the pack's duty."""
 
 
@@ -77,7 +74,7 @@ def suggest(
     """
     if basis not in BASES:
         return None
-    pack = load.get(PACK)
+    pack = PACKS[basis]
     anchors = {
         Milestone.AUTHORITY_REQUEST_RECEIVED: received_at,
         Milestone.CORRECTIVE_ORDER_RECEIVED: received_at,

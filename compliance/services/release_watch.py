@@ -36,6 +36,7 @@ from compliance.models import (
 )
 from compliance.permissions import Permission
 from compliance.phrase import said
+from compliance.regimes.terms import UnknownPolicy
 from compliance.services import (
     approval,
     deadline,
@@ -205,7 +206,12 @@ def accept(drafted: Report, *, by: Actor) -> ApprovalRequest:
     if not drafted.is_incomplete or drafted.state != "drafting":
         raise TransitionRefused(_("No incomplete report is offered for release here."))
     why = _("Not established when this incomplete report was due; it follows with the next one.")
-    answers = {each.id: {"status": "unknown", "why": why} for each in report.missing(drafted)}
+    # What may not be stated as unknown stays open, and `submit` names it.
+    answers = {
+        each.id: {"status": "unknown", "why": why}
+        for each in report.missing(drafted)
+        if each.unknown_policy is UnknownPolicy.EXPLICIT_UNKNOWN
+    }
     if answers:
         report.revise(drafted, answers, by=by)
     return report.submit(drafted, by=by)

@@ -17,10 +17,11 @@ from compliance.audit.log import record
 from compliance.machines import TransitionRefused
 from compliance.models import ApprovalRequest, Document, Report, Revision
 from compliance.permissions import NotAllowed, Permission
-from compliance.regimes.schema import LATE_REASONS
+from compliance.regimes.fields import LATE_REASONS, RequiredField
 from compliance.services import approval, document, report_answers, report_translation
 from compliance.services.report_answers import (
     LONGEST_ANSWER,
+    MAY_STAND,
     FieldStatus,
     IncidentFacts,
     Known,
@@ -60,8 +61,10 @@ from compliance.services.report_reading import (
 from compliance.services.report_start import (
     FURTHER,
     follow,
+    further,
     kind_of,
     met_by_receipt,
+    not_offered,
     prefilled,
     revision,
     start,
@@ -75,6 +78,7 @@ __all__ = [
     "KINDS",
     "LANGUAGES",
     "LONGEST_ANSWER",
+    "MAY_STAND",
     "PURPOSE",
     "FieldStatus",
     "IncidentFacts",
@@ -91,6 +95,7 @@ __all__ = [
     "editors",
     "fields_of",
     "follow",
+    "further",
     "is_late",
     "kinds_for",
     "lacking",
@@ -99,6 +104,7 @@ __all__ = [
     "met_by_receipt",
     "missing",
     "newest",
+    "not_offered",
     "notice_is_due",
     "recipient",
     "refill",
@@ -159,7 +165,8 @@ def revise(report: Report, answers: Mapping[str, Mapping[str, str]], *, by: Acto
 
     Raises:
         TransitionRefused: the report is not being drafted.
-        ValueError: a field that the regime does not ask for, or "unknown" without a reason.
+        ValueError: a field that the regime does not ask for, a value that is none of its type, or
+            "unknown" without a reason or where the pack takes none.
     """
     _require_drafting(report, by)
     asked = {f.id: f for f in fields_of(report)}
@@ -173,7 +180,7 @@ def revise(report: Report, answers: Mapping[str, Mapping[str, str]], *, by: Acto
     shown = told(report, merged)
     for name, answer in answers.items():
         before = merged.get(name, {})
-        merged[name] = report_answers.stated(name, before, shown.get(name, {}), answer, by)
+        merged[name] = _stated(report, asked[name], before, shown.get(name, {}), answer, by)
     if merged == standing.fields:
         return standing
     late = [each for name, each in merged.items() if _asks_why_late(asked, name)]
@@ -181,6 +188,23 @@ def revise(report: Report, answers: Mapping[str, Mapping[str, str]], *, by: Acto
     Report.objects.filter(pk=report.pk).update(revised_by_id=by.user_id, late_reasons=reasons)
     report.revised_by_id, report.late_reasons = by.user_id, reasons
     return _revised(report, merged, by=by)
+
+
+def _stated(
+    report: Report,
+    asked: RequiredField,
+    before: Mapping[str, str],
+    shown: Mapping[str, str],
+    answer: Mapping[str, str],
+    by: Actor,
+) -> dict[str, str]:
+    """The answer as it is kept; what changed gets its words in the report's language."""
+    regime = regime_of(report)
+    said = report_answers.stated(asked, before, shown, answer, by, regime)
+    if said == before:
+        return said
+    with spoken(report.language):
+        return report_answers.worded(said, asked, regime, zone_of(report))
 
 
 def _asks_why_late(asked: Mapping[str, object], name: str) -> bool:
@@ -217,14 +241,15 @@ def declare(report: Report, *, what: str, language: str, by: Actor) -> Revision:
     report.save(update_fields=["what", "language", "revised_by_id"])
     regime, zone = regime_of(report), zone_of(report)
     with spoken(language):
+        by_id = {each.id: each for each in fields_of(report)}
         fields = {
-            name: report_answers.reworded(answer, regime, zone)
+            name: report_answers.reworded(answer, by_id.get(name), regime, zone)
             for name, answer in standing.fields.items()
         }
-        for asked in fields_of(report):
+        for asked in by_id.values():
             answer = fields.setdefault(asked.id, report_answers.blank())
             if asked.source == KIND and answer["mark"] != Mark.ATTESTED:
-                fields[asked.id] = report_answers.from_records(kind_of(report), regime, zone)
+                fields[asked.id] = report_answers.from_records(kind_of(report), asked, regime, zone)
     return _revised(report, fields, by=by)
 
 

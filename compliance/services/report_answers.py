@@ -7,12 +7,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from compliance.actors import Actor
 from compliance.clock import now, stamp
 from compliance.hostile import clean
+from compliance.phrase import said as in_words
+from compliance.regimes import answer as typed
+from compliance.regimes.fields import RequiredField
 from compliance.regimes.schema import Regime
+from compliance.regimes.terms import FieldType, UnknownPolicy
 from compliance.services import wording
 
 LONGEST_ANSWER = 20_000
@@ -35,6 +40,20 @@ class FieldStatus(StrEnum):
     MISSING = "missing"
     NOT_NEEDED = "not_needed"
     """Nobody said, and nobody need: reasons for a delay that there is not. Never stored."""
+
+
+MAY_STAND: dict[UnknownPolicy, tuple[FieldStatus, ...]] = {
+    UnknownPolicy.EXPLICIT_UNKNOWN: (
+        FieldStatus.VALUE,
+        FieldStatus.UNKNOWN,
+        FieldStatus.NOT_APPLICABLE,
+    ),
+    UnknownPolicy.NOT_APPLICABLE: (FieldStatus.VALUE, FieldStatus.NOT_APPLICABLE),
+    UnknownPolicy.NONE: (FieldStatus.VALUE,),
+}
+"""How a person may answer a field, by what its pack allows in place of an answer."""
+_OF_PEOPLES_WORDS = frozenset({FieldType.TEXT, FieldType.PARTY, FieldType.KIND})
+"""What a person types into these stands as it was typed, in whatever language."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +85,9 @@ class IncidentFacts:
     known: Mapping[str, Known] = field(default_factory=dict)
 
 
-def from_records(known: Known | None, regime: Regime, zone: str) -> dict[str, str]:
+def from_records(
+    known: Known | None, asked: RequiredField, regime: Regime, zone: str
+) -> dict[str, str]:
     """What the records know, with words beside it; named as missing where they know nothing."""
     if known is None or not known.value.strip():
         return blank()
@@ -77,7 +98,7 @@ def from_records(known: Known | None, regime: Regime, zone: str) -> dict[str, st
         "mark": known.mark,
         "source": known.source,
         "why": "",
-        **words_beside(value, regime, zone),
+        **words_beside(value, asked, regime, zone),
         **({"at": stamp(known.at)} if known.at else {}),
     }
 
@@ -93,10 +114,20 @@ def blank() -> dict[str, str]:
     }
 
 
-def words_beside(value: str, regime: Regime, zone: str) -> dict[str, str]:
-    """The words of a value in the language that is active, where they differ from it."""
-    words = tidy(wording.text(value, zone, regime.limbs, cites=not regime.is_internal))
-    return {} if words == value else {"words": words}
+def words_beside(
+    value: str, asked: RequiredField | None, regime: Regime, zone: str
+) -> dict[str, str]:
+    """The words of a value in the language that is active, where they differ from it.
+
+    `asked` is None for what an early draft says and its stage asks no more.
+    """
+    cites = not regime.is_internal
+    words = (
+        wording.text(value, zone, regime.limbs, cites=cites)
+        if asked is None
+        else wording.answer(asked, value, zone, regime.limbs, cites=cites)
+    )
+    return {} if tidy(words) == value else {"words": tidy(words)}
 
 
 def carried(answer: Mapping[str, str], earlier: str) -> dict[str, str]:
@@ -109,7 +140,9 @@ def carried(answer: Mapping[str, str], earlier: str) -> dict[str, str]:
     return {**answer, "from": earlier}
 
 
-def told(answer: Mapping[str, str], regime: Regime, zone: str) -> dict[str, str]:
+def told(
+    answer: Mapping[str, str], asked: RequiredField | None, regime: Regime, zone: str
+) -> dict[str, str]:
     """An answer with its words, whenever its revision was made.
 
     Early revisions hold the exact value alone, and a signature with its instant in one text.
@@ -119,37 +152,51 @@ def told(answer: Mapping[str, str], regime: Regime, zone: str) -> dict[str, str]
     who, at = wording.signed(answer.get("source", ""))
     return {
         **answer,
-        **words_beside(answer["value"], regime, zone),
+        **words_beside(answer["value"], asked, regime, zone),
         **({"source": who, "at": at} if at else {}),
     }
 
 
-def reworded(answer: Mapping[str, str], regime: Regime, zone: str) -> dict[str, str]:
+def reworded(
+    answer: Mapping[str, str], asked: RequiredField | None, regime: Regime, zone: str
+) -> dict[str, str]:
     """An answer whose words are made anew in the language that is active. Typed text stays."""
     if "words" not in answer:
         return dict(answer)
     bare = {name: each for name, each in answer.items() if name != "words"}
-    return {**bare, **words_beside(answer["value"], regime, zone)}
+    return {**bare, **words_beside(answer["value"], asked, regime, zone)}
+
+
+def worded(
+    answer: Mapping[str, str], asked: RequiredField, regime: Regime, zone: str
+) -> dict[str, str]:
+    """A person's answer with words beside a code, a date or a number. Typed text stays alone."""
+    if answer["status"] != FieldStatus.VALUE or asked.type in _OF_PEOPLES_WORDS:
+        return dict(answer)
+    return {**answer, **words_beside(answer["value"], asked, regime, zone)}
 
 
 def stated(
-    name: str,
+    asked: RequiredField,
     before: Mapping[str, str],
     shown: Mapping[str, str],
     answer: Mapping[str, str],
     by: Actor,
+    regime: Regime,
 ) -> dict[str, str]:
     """What a person says of a field: a value, or that it is unknown or does not apply, and why.
 
     Args:
-        name: the field, for the message.
+        asked: the field, with its type and what may stand in place of an answer.
         before: the answer as it is kept.
         shown: the same with its words; text that comes back unchanged stands for the exact value.
         answer: {"value"} or {"status", "why", and for what is unknown perhaps "plan"}.
         by: the person.
+        regime: whose kinds of harm count, where the field asks for some.
 
     Raises:
-        ValueError: unknown or not applicable without a reason.
+        ValueError: unknown or not applicable without a reason or where the pack wants an answer, or
+            a value that is none of the field's type. What stood before may stand on.
     """
     status = FieldStatus(answer.get("status", FieldStatus.VALUE))
     value, why, plan = (tidy(answer.get(part, "")) for part in ("value", "why", "plan"))
@@ -162,8 +209,7 @@ def stated(
     said = {"value": value, "status": status.value, "why": why, "plan": plan}
     if (value or why) and all(before.get(key, "") == each for key, each in said.items()):
         return dict(before)
-    if status in {FieldStatus.UNKNOWN, FieldStatus.NOT_APPLICABLE} and not why:
-        raise ValueError(_("%(name)s: say why, beside the statement.") % {"name": name})
+    _refuse(asked, status, value, why, regime)
     if status is FieldStatus.MISSING or (status is FieldStatus.VALUE and not value):
         return blank()
     return {
@@ -175,6 +221,24 @@ def stated(
         **({"plan": plan} if plan else {}),
         "at": stamp(now()),
     }
+
+
+def _refuse(
+    asked: RequiredField, status: FieldStatus, value: str, why: str, regime: Regime
+) -> None:
+    name = in_words(asked.label, translation)
+    if status is not FieldStatus.MISSING and status not in MAY_STAND[asked.unknown_policy]:
+        raise ValueError(
+            _("%(name)s: this rule takes no such statement here; answer it.") % {"name": name}
+        )
+    if status in {FieldStatus.UNKNOWN, FieldStatus.NOT_APPLICABLE} and not why:
+        raise ValueError(_("%(name)s: say why, beside the statement.") % {"name": name})
+    if value and not typed.fits(asked, value, regime.limbs):
+        expected = in_words(typed.EXPECTED[asked.type], translation)
+        raise ValueError(
+            _("%(name)s: expected %(expected)s, got “%(value)s”.")
+            % {"name": name, "expected": expected, "value": value[:80]}
+        )
 
 
 def tidy(text: str) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 from compliance.clock import now, stamp
 from compliance.models import ApprovalRequest, ClockInstance, Report, Revision
 from compliance.phrase import Phrase
-from compliance.regimes.schema import RequiredField
+from compliance.regimes.fields import RequiredField
+from compliance.regimes.terms import MARKED, SENSITIVITIES
 from compliance.services import deadline, document, report_translation, wording
 from compliance.services.report_reading import (
     KINDS,
@@ -78,7 +79,9 @@ def _content(report: Report) -> dict[str, Any]:
         "clock": _clock(standing_clock(report)),
         "admission": _admission(report),
         "fields": [
-            _field(f, said, zone, is_internal=regime.is_internal) for f, said in answers(report)
+            _field(f, said, zone, is_internal=regime.is_internal)
+            for f, said in answers(report)
+            if not f.is_kept_back
         ],
         "drafted_by": report.drafted_by.name,
         "approved_by": [a.person.name for a in approvals.approvals.all()] if approvals else [],
@@ -101,6 +104,10 @@ def _field(
         "label": in_words(asked.label),
         "cite": "" if is_internal or not asked.cite else in_words(asked.cite),
         "source_name": asked.source,
+        "type": str(asked.type),
+        "audience": str(asked.audience),
+        "sensitivity": str(asked.sensitivity),
+        "care": in_words(SENSITIVITIES[asked.sensitivity]) if asked.sensitivity in MARKED else "",
         **said,
         **_dated(said, zone),
     }
@@ -146,7 +153,9 @@ def _authoritative(report: Report, revision: Revision) -> str:
 def _translation(report: Report, made: Revision) -> dict[str, Any]:
     """One approved translation, in its own language, with who made and who approved it."""
     with spoken(made.language):
-        labels = {each.id: in_words(each.label) for each in fields_of(report)}
+        labels = {
+            each.id: in_words(each.label) for each in fields_of(report) if not each.is_kept_back
+        }
         return {
             "language": made.language,
             "language_title": in_words(LANGUAGES[made.language]),

@@ -15,8 +15,9 @@ from compliance.clock import now
 from compliance.models import ClockInstance, Filing, Report, Revision
 from compliance.phrase import Phrase
 from compliance.regimes import authorities, load
-from compliance.regimes.schema import LATE_REASONS, Evidence, Regime, RequiredField, Stage
-from compliance.regimes.terms import LateRule
+from compliance.regimes.fields import LATE_REASONS, RequiredField
+from compliance.regimes.schema import Evidence, Regime, Stage
+from compliance.regimes.terms import Audience, LateRule, Sensitivity, UnknownPolicy
 from compliance.services import deadline, digest, report_answers, wording
 from compliance.services.report_answers import FieldStatus, Mark
 
@@ -97,11 +98,11 @@ def languages_taken(report: Report) -> tuple[str, ...]:
 def fields_of(report: Report) -> tuple[RequiredField, ...]:
     """What the pinned regime asks of this stage, and what the kind of report asks beside it."""
     if report.what == Report.What.WITHDRAWAL:
-        return (_own("why_withdrawn", WHY_WITHDRAWN, WHY),)
+        return (_rationale(report, "why_withdrawn", WHY_WITHDRAWN),)
     asked = regime_of(report).fields_for(report.stage)  # type: ignore[arg-type]  # stages are stored as text
     late = () if any(each.is_only_if_late for each in asked) else _asked_if_late(report)
     if report.what == Report.What.FINAL_NON_REPORTABLE:
-        return (_own("why_not_reportable", WHY_NOT_REPORTABLE, WHY), *asked, *late)
+        return (_rationale(report, "why_not_reportable", WHY_NOT_REPORTABLE), *asked, *late)
     return (*asked, *late)
 
 
@@ -111,11 +112,23 @@ def _asked_if_late(report: Report) -> tuple[RequiredField, ...]:
         return ()
     is_notice = stage.late_rule is LateRule.NOTIFY_BEFORE_EXPIRY
     label = NOTICE_OF_DELAY if is_notice else LATE
-    return (_own("late_reasons", label, LATE_REASONS, stage.late_cite),)
+    late = RequiredField(
+        "late_reasons", label, stage.late_cite, LATE_REASONS, (), Evidence.HOUSE,
+        audience=_audience(report), sensitivity=Sensitivity.NONE,
+    )  # fmt: skip
+    return (late,)
 
 
-def _own(name: str, label: Phrase, source: str, cite: Phrase = Phrase("")) -> RequiredField:  # noqa: B008 - an immutable text
-    return RequiredField(name, label, cite, source, (), Evidence.HOUSE)
+def _rationale(report: Report, name: str, label: Phrase) -> RequiredField:
+    """Why a report is taken back, or its incident not reportable: whoever says so can say why."""
+    return RequiredField(
+        name, label, Phrase(""), WHY, (), Evidence.HOUSE,
+        audience=_audience(report), unknown_policy=UnknownPolicy.NONE,
+    )  # fmt: skip
+
+
+def _audience(report: Report) -> Audience:
+    return Audience.INTERNAL if regime_of(report).is_internal else Audience.AUTHORITY
 
 
 def takes_incomplete(report: Report) -> bool:
@@ -138,8 +151,12 @@ def editors(report: Report) -> set[int]:
 def told(report: Report, fields: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
     """The answers of a revision with their words, whenever it was made."""
     regime, zone = regime_of(report), zone_of(report)
+    asked = {each.id: each for each in fields_of(report)}
     with spoken(report.language):
-        return {name: report_answers.told(each, regime, zone) for name, each in fields.items()}
+        return {
+            name: report_answers.told(each, asked.get(name), regime, zone)
+            for name, each in fields.items()
+        }
 
 
 def zone_of(report: Report) -> str:
@@ -263,7 +280,8 @@ def kinds_for(report: Report) -> list[tuple[str, str]]:
         kinds = [What.INITIAL, What.COMBINED]
     else:
         kinds = [What.INTERMEDIATE, What.FOLLOW_UP, What.FINAL, What.FINAL_NON_REPORTABLE]
-    codes = dict.fromkeys([report.what, *(str(each) for each in kinds)])
+    offers = regime_of(report).offers
+    codes = dict.fromkeys([report.what, *(str(each) for each in kinds if offers(each))])
     return [(code, in_words(KINDS[code])) for code in codes]
 
 

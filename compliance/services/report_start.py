@@ -15,13 +15,16 @@ from compliance.clock import now
 from compliance.machines import TransitionRefused
 from compliance.models import ClockInstance, Report, Revision, User
 from compliance.permissions import NotAllowed, Permission
+from compliance.phrase import Phrase
 from compliance.regimes import load
+from compliance.regimes.terms import Knows
 from compliance.services import deadline, document, report_answers
 from compliance.services.report_answers import FieldStatus, IncidentFacts, Known, Mark
 from compliance.services.report_reading import (
     COUNTING,
     KIND,
     KINDS,
+    WHY,
     digest_of,
     earlier_filed,
     fields_of,
@@ -171,7 +174,7 @@ def prefilled(report: Report, facts: IncidentFacts) -> dict[str, dict[str, str]]
     with spoken(report.language):
         known = {**facts.known, KIND: kind_of(report)}
         fields = {
-            f.id: report_answers.from_records(known.get(f.source), regime, zone)
+            f.id: report_answers.from_records(known.get(f.source), f, regime, zone)
             for f in fields_of(report)
         }
         if before is not None:
@@ -188,6 +191,7 @@ def _carry(fields: dict[str, dict[str, str]], before: Report, report: Report) ->
     """Answers that were filed before: where the records say nothing, and where a person answered."""
     filed = newest(before).fields
     regime, zone = regime_of(report), zone_of(report)
+    asked = {each.id: each for each in fields_of(report)}
     for name, answer in fields.items():
         said = filed.get(name, {})
         is_persons = said.get("mark") == Mark.ATTESTED
@@ -196,7 +200,7 @@ def _carry(fields: dict[str, dict[str, str]], before: Report, report: Report) ->
         if answer["status"] == FieldStatus.MISSING or is_persons:
             taken = report_answers.carried(said, before.ref)
             if taken["status"] != FieldStatus.MISSING:
-                fields[name] = report_answers.reworded(taken, regime, zone)
+                fields[name] = report_answers.reworded(taken, asked.get(name), regime, zone)
 
 
 def revision(report: Report, fields: Mapping[str, Mapping[str, str]], *, by: Actor) -> Revision:
@@ -246,16 +250,45 @@ def follow(report: Report, what: str, *, note: str, by: Actor) -> Report:
         by: the person who drafts it.
 
     Raises:
-        TransitionRefused: the report was not filed, or no further report is of that kind.
+        TransitionRefused: the report was not filed, no further report is of that kind, or its
+            recipient knows none such.
     """
     require(by, Permission.REPORT_DRAFT, report.subject)
     if report.state not in SENT:
         raise TransitionRefused(_("Nothing was filed yet; a further report follows one that was."))
     if what not in FURTHER:
         raise TransitionRefused(_("A further report is of another kind than the first one."))
+    if refused := not_offered(report, what):
+        raise TransitionRefused(refused)
     if not note.strip():
         raise ValueError(_("Say why, for the record."))
     return _after(report, what=what, fields={}, note=note, by=by)
+
+
+def further(report: Report) -> dict[str, Phrase]:
+    """Kinds of further report that its recipient knows, or may know, with their words."""
+    pack = regime_of(report)
+    return {code: words for code, words in KINDS.items() if code in FURTHER and pack.offers(code)}
+
+
+def not_offered(report: Report, what: str) -> str:
+    """Why no report of this kind is begun here, and what to do instead; empty where one may be."""
+    pack = regime_of(report)
+    if pack.offers(what):
+        return ""
+    known = pack.knows(what)
+    why = (
+        _("“%(kind)s” is not offered: under this regime the recipient's form knows none.")
+        if known is Knows.NO
+        else _("“%(kind)s” is not offered: nobody found out whether the recipient knows one.")
+    )
+    told = [why % {"kind": in_words(KINDS[what])}]
+    if pack.offers(Report.What.FINAL_NON_REPORTABLE):
+        told.append(
+            _("Send a final report that finds the incident not reportable, with the reason.")
+        )
+    told.append(_("What was wrong in a filed report is replaced by a correction."))
+    return " ".join(told)
 
 
 def _after(
@@ -308,7 +341,7 @@ def _after(
     if not replaces:
         facts = IncidentFacts(reference=reference, title=report.subject.label)
         fields = prefilled(begun, facts)
-        _give_reason(fields, note, by)
+        _give_reason(begun, fields, note, by)
     revision(begun, fields, by=by)
     return begun
 
@@ -319,11 +352,13 @@ def _last_stage(report: Report) -> str:
     return last if last in LAST else report.stage
 
 
-def _give_reason(fields: dict[str, dict[str, str]], note: str, by: Actor) -> None:
+def _give_reason(begun: Report, fields: dict[str, dict[str, str]], note: str, by: Actor) -> None:
     """What was said for the record is the rationale to begin with."""
-    for name in ("why_withdrawn", "why_not_reportable"):
-        if name in fields:
-            fields[name] = report_answers.stated(name, {}, {}, {"value": note}, by)
+    regime = regime_of(begun)
+    for asked in fields_of(begun):
+        if asked.source == WHY:
+            said = report_answers.stated(asked, {}, {}, {"value": note}, by, regime)
+            fields[asked.id] = said
 
 
 @transaction.atomic

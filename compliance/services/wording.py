@@ -17,8 +17,11 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from compliance.phrase import Phrase, said
+from compliance.regimes import answer as typed
+from compliance.regimes.fields import RequiredField
 from compliance.regimes.questions import LIMB_QUESTIONS
 from compliance.regimes.schema import LimbDefinition
+from compliance.regimes.terms import FieldType
 from compliance.regimes.vocabulary import INSTANTS, LIMBS, STAGES, Limb
 
 # As records write instants (a final Z, fractions of any length), and as instruments may.
@@ -73,6 +76,23 @@ def text(exact: str, zone: str, limbs: Iterable[LimbDefinition] = (), *, cites: 
     if harms := _harms(exact):
         return "\n".join(harm(each, limbs, cites=cites) for each in harms)
     return "\n".join(_line(line, zone) for line in exact.splitlines())
+
+
+def answer(
+    asked: RequiredField,
+    exact: str,
+    zone: str,
+    limbs: Iterable[LimbDefinition] = (),
+    *,
+    cites: bool = True,
+) -> str:
+    """An answer of a report in words, as the type of its field has it."""
+    own = typed.words(asked, exact)
+    if own is not None:
+        return said(own, translation)
+    if asked.type is FieldType.DAY and (on := typed.day(exact)):
+        return day(on)
+    return text(exact, zone, limbs, cites=cites)
 
 
 def instants(exact: str, zone: str, *, has_seconds: bool = True) -> str:

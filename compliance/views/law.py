@@ -10,23 +10,33 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from compliance.regimes import load
 from compliance.regimes.counting import Kind
 from compliance.regimes.schema import Evidence, Stage
-from compliance.regimes.terms import LATE_RULES, Direction, LateRule
+from compliance.regimes.terms import (
+    CAUSATIONS,
+    KNOWS,
+    LATE_RULES,
+    RELATIONS,
+    Direction,
+    Knows,
+    LateRule,
+)
 from compliance.regimes.vocabulary import ENTITIES, INSTANTS, LIMBS, MILESTONES, PREDICATES, STAGES
 from compliance.services import wording
+from compliance.services.report import KINDS
 from compliance.views.shown import said
 
 if TYPE_CHECKING:
     from django.utils.functional import Promise
 
     from compliance.phrase import Phrase
+    from compliance.regimes.fields import RequiredField
     from compliance.regimes.schema import (
         Anchor,
         CalendarDuty,
         DateRule,
         Regime,
-        RequiredField,
         Retention,
         Rule,
     )
@@ -140,6 +150,7 @@ def statements(regime: Regime) -> Iterator[Statement]:
         yield from _stage(regime, stage)
     yield from _recipients(regime)
     yield from _fields(regime)
+    yield from _relations(regime)
     yield from _keeping(regime)
     yield from _standing(regime)
 
@@ -172,8 +183,12 @@ def _starts(regime: Regime) -> Iterator[Statement]:
         told = {"instant": said(INSTANTS[each.instant]), "standard": said(each.standard)}
         yield Statement(_("Starts the clock"), words % told, said(each.cite), each.evidence)
     for limb in regime.limbs:
-        words = _("%(title)s: %(definition)s")
-        told = {"title": said(limb.title), "definition": said(limb.definition)}
+        words = _("%(title)s: %(definition)s How close the system must be: %(causation)s.")
+        told = {
+            "title": said(limb.title),
+            "definition": said(limb.definition),
+            "causation": _(" or ").join(said(CAUSATIONS[each]) for each in limb.causation),
+        }
         yield Statement(_("Defines a harm"), words % told, said(limb.cite), limb.evidence)
     for dispute in regime.challenges:
         words = f"{said(dispute.instrument)}: {said(dispute.text)}"
@@ -254,6 +269,10 @@ def _recipients(regime: Regime) -> Iterator[Statement]:
         words = f"{said(form.name)}, {version}"
         word = _("binding") if form.is_binding else _("not binding")
         yield Statement(_("Names a form"), f"{words} ({word}).", said(form.cite), form.evidence)
+    for kind in regime.kinds:
+        if kind.known is not Knows.UNKNOWN:
+            words = f"{said(KINDS[kind.id])}: {said(KNOWS[kind.known])}."
+            yield Statement(_("Tells kinds of report"), words, said(kind.cite), kind.evidence)
 
 
 def _fields(regime: Regime) -> Iterator[Statement]:
@@ -294,6 +313,13 @@ def _period(kept: Retention) -> str:
         "D": ngettext("%(n)s day", "%(n)s days", n),
     }
     return words[found[2]] % {"n": n}
+
+
+def _relations(regime: Regime) -> Iterator[Statement]:
+    for each in regime.relations:
+        other = said(load.get(each.regime).title) if each.regime else ""
+        words = f"{other}: {said(each.text)}" if other else said(each.text)
+        yield Statement(said(RELATIONS[each.kind]), words, said(each.cite), each.evidence)
 
 
 def _standing(regime: Regime) -> Iterator[Statement]:

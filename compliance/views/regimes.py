@@ -26,7 +26,7 @@ from compliance.regimes.vocabulary import (
     STAGES,
 )
 from compliance.services import wording
-from compliance.views import law, shown
+from compliance.views import law, regime_tables, shown
 from compliance.views.form_page import Crumb
 from compliance.views.http import actor, page
 from compliance.views.shown import STATE_WORDS, said
@@ -136,7 +136,12 @@ def regime(request: HttpRequest, key: str, version: str = "") -> HttpResponse:
         "cases": list(_cases(found)),
         "before": before,
         "changed": law.changed(found, before) if before else ([], []),
-        "bases": [(each, law.EVIDENCE_WORDS[each.evidence]) for each in found.legal_basis],
+        "bases": regime_tables.bases(found),
+        "fields": regime_tables.fields(found),
+        "kinds": regime_tables.kinds(found),
+        "doors": regime_tables.doors(found),
+        "relations": regime_tables.relations(found),
+        "letters": regime_tables.letters(found),
         "versions": [(each, status(each.status)) for each in load.versions(found.key)],
         "crumbs": [
             Crumb(_("Duties"), shown.url("compliance:duties")),

@@ -11,13 +11,14 @@ from django.utils.dateparse import parse_datetime
 from django.utils.text import slugify
 from django.utils.translation import gettext as _now
 
+from compliance.regimes.terms import MARKED, SENSITIVITIES
 from compliance.services import report as reports
 from compliance.services import wording
 from compliance.views import law, shown
 
 if TYPE_CHECKING:
     from compliance.models import Report, Revision
-    from compliance.regimes.schema import RequiredField
+    from compliance.regimes.fields import RequiredField
 
 
 class Answered(NamedTuple):
@@ -34,6 +35,9 @@ class Answered(NamedTuple):
     """The article on the page of the pinned regime; empty where no law asks."""
     from_url: str
     """The earlier report that the answer was taken from."""
+    care: str
+    """Why the answer wants care; empty where nothing marks it."""
+    is_kept_back: bool
 
 
 class Changed(NamedTuple):
@@ -64,6 +68,8 @@ def answers(found: Report) -> list[Answered]:
             _said_at(said),
             law_url(found, asked),
             _page_of(said.get("from", "")),
+            shown.said(SENSITIVITIES[asked.sensitivity]) if asked.sensitivity in MARKED else "",
+            asked.is_kept_back,
         )
         for asked, said in reports.answers(found)
     ]

@@ -16,6 +16,7 @@ from compliance.actors import require
 from compliance.forms.report_terms import DeclareForm, FollowForm, TranslateForm
 from compliance.machines import TransitionRefused
 from compliance.permissions import Permission
+from compliance.regimes.terms import ReportKind
 from compliance.services import report as reports
 from compliance.services import report_translation
 from compliance.views import shown
@@ -74,7 +75,7 @@ def follow(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """A further report after one that was filed, or its withdrawal."""
     who = actor(request)
     found = _report(who, uuid)
-    form = FollowForm(sent(request))
+    form = FollowForm(sent(request), report=found)
     if form.is_valid():
         said = form.cleaned_data
         made = reports.follow(found, said["what"], note=said["reason"], by=who)
@@ -85,7 +86,12 @@ def follow(request: HttpRequest, uuid: UUID) -> HttpResponse:
         title=_("Begin a further report"),
         verb=_("Begin the report"),
         back=found.path,
-        lead=_("It goes to the same authority. What was filed stays as it was filed."),
+        lead=" ".join(
+            (
+                _now("It goes to the same authority. What was filed stays as it was filed."),
+                reports.not_offered(found, ReportKind.WITHDRAWAL),
+            )
+        ).strip(),
         crumbs=_crumbs(found),
     )
 

@@ -16,6 +16,7 @@ from compliance.actors import require
 from compliance.forms.reports import AnswersForm, FileForm
 from compliance.permissions import Permission
 from compliance.regimes import load
+from compliance.regimes.terms import MARKED, SENSITIVITIES, ReportKind
 from compliance.services import report as reports
 from compliance.services import report_translation, submission
 from compliance.states import APPROVAL, REPORT
@@ -197,6 +198,7 @@ def _facts(found: Report) -> list[shown.Fact]:
         shown.Fact(_("Recipient"), reports.recipient(found) or _("inside the organisation")),
         shown.Fact(_("Kind of report"), shown.said(reports.KINDS[found.what])),
         shown.Fact(_("Language"), found.get_language_display()),
+        *([shown.Fact(_("Care"), care)] if (care := _care(found)) else []),
         *([shown.Fact(_("Number in this stage"), found.sequence)] if found.sequence > 1 else []),
         shown.Fact(_("Drafted by"), found.drafted_by.name),
         shown.Fact(_("Revision"), revision.number),
@@ -214,6 +216,13 @@ def _facts(found: Report) -> list[shown.Fact]:
             )
         )
     return facts
+
+
+def _care(found: Report) -> str:
+    """What the filed answers are marked as, each word once."""
+    filed = [each for each in reports.fields_of(found) if not each.is_kept_back]
+    marks = {each.sensitivity for each in filed}
+    return ", ".join(shown.said(SENSITIVITIES[each]) for each in MARKED if each in marks)
 
 
 def _overview(found: Report, who: Actor) -> dict[str, Any]:
@@ -238,6 +247,7 @@ def _overview(found: Report, who: Actor) -> dict[str, Any]:
         "file_form": FileForm(None, ways=submission.ways(found)),
         "asked": reports.waiting(found),
         "is_mine": who.user_id in reports.editors(found),
+        "may_withdraw": reports.regime_of(found).offers(ReportKind.WITHDRAWAL),
         "may_follow": found.state in SENT and who.may(Permission.REPORT_DRAFT, found.subject),
     }
 
@@ -331,6 +341,8 @@ def edit(request: HttpRequest, uuid: UUID) -> HttpResponse:
         sent(request),
         asked=[asked for asked, _said in standing],
         answers={asked.id: said for asked, said in standing},
+        zone=reports.zone_of(found),
+        limbs=reports.regime_of(found).limbs,
     )
     if form.is_valid():
         revision = reports.revise(found, form.said(), by=who)

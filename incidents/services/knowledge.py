@@ -113,7 +113,7 @@ def _registry(incident: Incident) -> Iterator[Named]:
             yield name, _registered(asked, str(thing.facts[asked]), thing)
     thing = system if system.facts.get("is_internal") is not None else system.entity
     if thing.facts.get("is_internal") is not None:
-        internal = _("internal use") if thing.facts["is_internal"] else _("offered to others")
+        internal = "yes" if thing.facts["is_internal"] else "no"
         yield "incident.deployment.is_internal", _registered("is_internal", internal, thing)
 
 
@@ -196,6 +196,10 @@ def _classification(classified: Classification) -> Iterator[Named]:
     details = classified.details
     found = {
         "incident.aware_at": str(classified.facts.get("aware_at") or ""),
+        "incident.model_involvement_aware_at": str(
+            classified.facts.get("model_involvement_aware_at") or ""
+        ),
+        "organisation.role": _role(classified),
         "incident.classification.limbs": ", ".join(classified.limbs),
         "incident.classification.reasons": classified.reasons,
         "incident.classification.consequences": details.get("consequences", ""),
@@ -205,6 +209,12 @@ def _classification(classified: Classification) -> Iterator[Named]:
     }
     for name, text in found.items():
         yield name, _attested(text, classified.by.name, classified.at)
+
+
+def _role(classified: Classification) -> str:
+    """Provider or deployer, where the classification says exactly one of them."""
+    roles = [each for each in ("provider", "deployer") if classified.facts.get(each) is True]
+    return roles[0] if len(roles) == 1 else ""
 
 
 def _criteria(classified: Classification) -> Iterator[Named]:

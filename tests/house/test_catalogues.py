@@ -13,9 +13,9 @@ import pytest
 
 from compliance.management.commands import catalogues
 from compliance.phrase import Phrase
-from compliance.regimes import authorities, engine, load, questions
+from compliance.regimes import answer, authorities, engine, load, questions
 from compliance.regimes.facts import Facts
-from compliance.regimes.terms import AUTHORITY_ROLES
+from compliance.regimes.terms import AUTHORITY_ROLES, MARKED, SENSITIVITIES
 from compliance.regimes.vocabulary import INSTANTS, LIMBS, STAGES
 from compliance.services import report_content, report_reading
 from config.management.commands.makemessages import phrases
@@ -136,6 +136,8 @@ def test_kinds_languages_and_own_fields_are_translated(catalogue) -> None:
     own = [*report_reading.KINDS.values(), *report_content.LANGUAGES.values()]
     own += [report_reading.LATE, report_reading.NOTICE_OF_DELAY]
     own += [report_reading.WHY_WITHDRAWN, report_reading.WHY_NOT_REPORTABLE]
+    own += [*answer.YES_NO.values(), *(SENSITIVITIES[each] for each in MARKED)]
+    own += ["%(number)s %(unit)s"]
     assert lacking(catalogue, iter([*map(str, own), "Incident report"])) == set()
 
 
