@@ -1,6 +1,7 @@
 """The compliance app."""
 
 from django.apps import AppConfig
+from typing_extensions import override
 
 
 class ComplianceConfig(AppConfig):
@@ -8,3 +9,8 @@ class ComplianceConfig(AppConfig):
 
     name = "compliance"
     default_auto_field = "django.db.models.BigAutoField"
+
+    @override
+    def ready(self) -> None:
+        """Have the packs looked at before anything starts."""
+        from compliance import checks  # noqa: F401 - it registers itself

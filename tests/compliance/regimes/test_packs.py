@@ -130,6 +130,56 @@ def test_an_unknown_regime_is_named(name: str) -> None:
         ('supersedes  = "1.0.0"', 'supersedes = "1.1.0"', "field 'supersedes'"),
         ("key         =", 'kind = "other"\nkey =', "field 'kind': expected one of incident"),
         ('id = "death"', 'id = "death"\nevidence = "Q"', "limb death, field 'evidence'"),
+        ('type = "harm"', 'type = "harms"', "field classification, field 'type': expected one of"),
+        ('type = "harm"\n', "", "field classification, field 'type': expected a non-empty text"),
+        ('type = "party"', 'type = "choice"', "field submitter, field 'choice': expected two or"),
+        ('type = "choice"', 'type = "text"', "field submitter_role, field 'choice': expected two"),
+        (
+            '  id = "deployer"',
+            '  id = "provider"',
+            "field submitter_role, field 'choice': expected",
+        ),
+        ('  id = "deployer"', '  id = "The deployer"', "field submitter_role, choice The deployer"),
+        ('type = "party"', 'type = "party"\nunit = "days"', "field submitter, field 'unit'"),
+        ('type = "harm"', 'type = "kind"', "field classification, field 'type': expected 'kind'"),
+        ('type = "kind"', 'type = "text"', "field report_type, field 'type': expected 'kind' with"),
+        ('policy = "none"', 'policy = "explicit_unknown"', "field report_type, field 'unknown_pol"),
+        ('policy = "none"', 'policy = "never"', "field report_type, field 'unknown_policy': exp"),
+        ('audience = "authority"', 'audience = "all"', "field report_type, field 'audience'"),
+        ('audience = "authority"', 'audience = "internal"', "field report_type, field 'audience'"),
+        ('sensitivity = "none"', 'sensitivity = "high"', "field report_type, field 'sensitivity'"),
+        ('"incident.affected"', '"incident.victims"', "field affected, field 'source': expected"),
+        ('id = "affected"', 'id = "system"', "field system: expected once, got twice"),
+        ('id = "withdrawal"', 'id = "recall"', "report_kind recall, field 'id': expected one of"),
+        ('id = "withdrawal"', 'id = "final"', "report_kind final: expected once, got twice"),
+        ('known = "no"', 'known = "maybe"', "report_kind intermediate, field 'known': expected"),
+        (
+            '[[report_kind]]\nid = "withdrawal"\nknown = "no"\ncite = "Draft template 1.2"\n',
+            '[[report_kind]]\nid = "withdrawal"\nknown = "no"\n',
+            "report_kind withdrawal, field 'cite'",
+        ),
+        (
+            'id = "withdrawal"\nknown = "no"\ncite = "Draft template 1.2"',
+            'id = "intermediate"\nknown = "no"\ncite = "Draft template 1.2"',
+            "report_kind intermediate: expected once, got twice",
+        ),
+        ('"direct", "indirect", "suspected"', '"near"', "limb death, field 'causation': expected"),
+        (
+            '"direct", "indirect", "suspected"',
+            '"direct", "unknown"',
+            "limb death, field 'causation",
+        ),
+        ('causation = ["direct", "indirect", "suspected"]\n', "", "limb death, field 'causation'"),
+        ('"narrowed_by"', '"smaller_than"', "relation number 1, field 'kind': expected one of"),
+        ('regime = "eu-nis2-23"\n', "", "relation number 1, field 'regime': expected a non-empty"),
+        ('regime = "eu-nis2-23"', 'regime = "eu-aia-73"', "relation narrowed_by, field 'regime'"),
+        ('celex = "32024R1689"', 'celex = "2024/1689"', "legal_basis number 1, field 'celex'"),
+        ("verified_on = 2026-11-22", 'verified_on = "soon"', "number 1, field 'verified_on'"),
+        (
+            'evidence = "P"\nsource = "Official Journal text of 2024"',
+            'evidence = "M"',
+            "field 'verified_on': expected none for what is from memory",
+        ),
     ],
 )
 def test_a_mistake_names_file_entry_and_field(before: str, after: str, named: str) -> None:
@@ -162,6 +212,47 @@ def test_a_pack_without_worked_cases_is_reported() -> None:
     assert list(lint.examine(pack)) == [
         "x.toml: expected at least one worked case [[test]], got none"
     ]
+
+
+def test_harm_is_asked_only_where_the_pack_has_limbs() -> None:
+    text = text_of(load.get("house-72h")).replace('type = "text"', 'type = "harm"', 1)
+    with pytest.raises(RegimeError, match=r"field what_happened, field 'type': 'harm' expects"):
+        load.parse(text.encode(), file="house-72h.toml")
+
+
+def test_what_leaves_the_house_is_not_called_internal_and_the_reverse() -> None:
+    text = text_of(load.get("house-72h"))
+    with pytest.raises(RegimeError, match="field what_happened, field 'audience'"):
+        load.parse(text.replace('"internal"', '"public"', 1).encode(), file="house-72h.toml")
+
+
+@pytest.mark.parametrize("name", ["withdrawal", "final_non_reportable"])
+def test_how_a_clock_may_end_otherwise_is_said_even_if_nobody_found_out(name: str) -> None:
+    text = text_of(load.get("eu-dora-19"))
+    bare = text.replace(f'[[report_kind]]\nid = "{name}"\nknown = "unknown"\n', "")
+    assert bare != text
+    with pytest.raises(RegimeError, match=f"report_kind {name}, field 'known': expected yes, no"):
+        load.parse(bare.encode(), file="x.toml")
+
+
+def test_what_was_read_says_when() -> None:
+    text = text_of(load.get("eu-dora-19")).replace("verified_on = 2026-11-22\n", "", 1)
+    pack = load.parse(text.encode(), file="x.toml")
+    assert [each for each in lint.examine(pack) if "verified_on" in each]
+
+
+def test_a_standing_pack_knows_no_kinds_of_report_and_times_letters_by_what_they_say() -> None:
+    text = text_of(load.get("eu-aia-standing"))
+    kind = '\n[[report_kind]]\nid = "final"\nknown = "unknown"\n'
+    with pytest.raises(RegimeError, match="field 'report_kind': expected none where kind is"):
+        load.parse((text + kind).encode(), file="x.toml")
+    review = text.replace(
+        'cite = "House rule; Art. 112(1)"\nevidence = "H"\nowner',
+        'cite = "House rule; Art. 112(1)"\ninbound = "Art. 112"\nevidence = "H"\nowner',
+    )
+    assert review != text
+    with pytest.raises(RegimeError, match="standing horizon_reviewed, field 'inbound'"):
+        load.parse(review.encode(), file="x.toml")
 
 
 def test_every_word_of_the_vocabulary_has_one_question() -> None:

@@ -142,6 +142,11 @@ def test_what_joins_the_files_holds() -> None:
     [
         ('authorities = ["us-ca-oes"]', 'authorities = ["us-ca-ose"]', "recipient cal_oes, field"),
         ('version     = "1.0.0"', 'version = "1.1.0"\nsupersedes = "0.9.0"', "field 'supersedes'"),
+        (
+            "[[challenge]]",
+            '[[relation]]\nkind = "parallel_to"\nregime = "us-xx"\ntext = "t"\ncite = "c"\n[[challenge]]',
+            "relation parallel_to, field 'regime': expected the key of a pack on file, got 'us-xx'",
+        ),
     ],
 )
 def test_a_loose_end_is_named(before: str, after: str, named: str) -> None:

@@ -124,3 +124,15 @@ def test_the_law_says_by_when(held) -> None:
     assert found.due == datetime(2026, 12, 22, 23, tzinfo=UTC)
     assert asked.suggest("commission_answered", received_at=START) is None
     assert asked.suggest("", received_at=START) is None
+
+
+def test_a_question_after_an_incident_has_the_hours_of_the_draft_guidance() -> None:
+    found = asked.suggest("authority_answered", received_at=START)
+    assert found is not None
+    assert found.due == START + timedelta(hours=24)
+
+
+def test_every_basis_is_a_duty_of_a_standing_pack() -> None:
+    assert set(asked.BASES) == {
+        "documents_handed_over", "commission_answered", "corrective_action", "authority_answered",
+    }  # fmt: skip

@@ -90,6 +90,47 @@ def test_worked_cases_come_with_their_dates_in_the_readers_zone(rae, client_as):
     assert "latest arguable date, confirm with counsel" in said
 
 
+def test_what_a_report_must_say_is_shown_with_type_audience_and_care(rae, client_as):
+    html = read(client_as(rae), "eu-aia-73")
+    said = text(html)
+    assert "One of a closed list: Provider, Deployer, Authorised representative, Other" in said
+    assert "<strong>Personal data</strong>" in html
+    assert "May be stated as not known or not applicable, and why" in said
+    assert "How close the system must be: directly or indirectly or on suspicion." in said
+    kept = text(read(client_as(rae), "eu-gpai-55-cop9"))
+    assert "Kept here, handed over on request" in kept
+
+
+def test_kinds_of_report_say_whether_they_are_known_and_what_to_do_instead(rae, client_as):
+    act = text(read(client_as(rae), "eu-aia-73"))
+    assert (
+        "Withdrawal of an earlier report it knows none Not offered: a final report that finds it"
+        " not reportable, or a correction Draft template 1.2" in act
+    )
+    assert "Withdrawal of an earlier report nobody found out Not offered" in text(
+        read(client_as(rae), "eu-nis2-23")
+    )
+    assert "Withdrawal of an earlier report known Offered EDPB template" in text(
+        read(client_as(rae), "eu-gdpr-33")
+    )
+
+
+def test_doors_other_rules_and_letters_are_shown_with_what_nobody_found_out(rae, client_as):
+    code = text(read(client_as(rae), "eu-gpai-55-cop9"))
+    assert "Secure exchange: EU SEND" in code
+    assert "3 business days" in code
+    assert "A signed receipt" in code
+    assert "Takes several incidents together" in code
+    act = read(client_as(rae), "eu-aia-73")
+    assert reverse("compliance:regime", args=["eu-nis2-23"]) in act
+    assert "Market surveillance authority known" not in text(act)
+    assert "uri=CELEX:32024R1689" in act
+    assert "Its copy was last read on 22 November 2026." in text(act)
+    letters = text(read(client_as(rae), "eu-aia-standing"))
+    assert "AI Act Art. 79(2), corrective action" in letters
+    assert "AI Act Art. 73, question after a serious incident" in letters
+
+
 def test_unknown_versions_are_not_found_and_outsiders_read_nothing(rae, dee, client_as):
     for name in (["eu-gdpr-33", "7.7.7"], ["eu-gdpr-33", "x"], ["nothing", "1.0.0"]):
         address = reverse("compliance:regime_version", args=name)

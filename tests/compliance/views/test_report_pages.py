@@ -116,3 +116,64 @@ def test_the_pages_are_closed_to_whoever_may_not_read_reports(bo, rae, as_actor,
         ("translate_report", ("de",)),
     ):
         assert client_as(bo).get(at(name, made.uuid, *args)).status_code == 404
+
+
+def test_a_wrong_answer_comes_back_with_everything_that_was_typed(
+    rae,
+    as_actor,
+    client_as,
+    in_2028,  # noqa: F811
+) -> None:
+    by = as_actor(rae)
+    incident = make_incident()
+    first = next(c for c in high_risk(incident, by=by) if c.stage == "initial")
+    facts = report.IncidentFacts(reference="INC-1", title="Keys left the house")
+    made = report.start(incident, first, incident_facts=facts, by=by)
+    address, client = at("edit_report", made.uuid), client_as(rae)
+    page = client.get(address).content.decode()
+    assert "Goes to:" in page
+    assert "<strong>personal data</strong>" in page
+    assert 'type="datetime-local" name="awareness-value"' in page
+    typed = {f"{each.id}-status": "value" for each in report.fields_of(made)}
+    typed |= {"awareness-value": "next Tuesday", "affected-value": "Two people."}
+    answer = client.post(address, typed)
+    again = answer.content.decode()
+    assert answer.status_code == 422
+    assert "Nothing was saved yet." in again
+    assert "“next Tuesday” is no date with a time." in again
+    assert 'value="next Tuesday"' in again
+    assert "Two people." in again
+    assert report.newest(made).number == 1
+    typed |= {"awareness-value": "2028-01-10T09:00", "submitter_role-value": "provider"}
+    assert client.post(address, typed).status_code == 302
+    fields = report.newest(made).fields
+    assert fields["awareness"]["value"] == "2028-01-10T08:00:00Z"
+    assert fields["affected"]["value"] == "Two people."
+    shown = client.get(at("report", made.uuid)).content.decode()
+    assert "10 January 2028, 09:00" in shown
+    assert "Provider" in shown
+
+
+def test_a_withdrawal_that_the_form_does_not_know_is_not_offered_and_the_page_says_why(
+    rae,
+    as_actor,
+    client_as,
+    in_2028,  # noqa: F811
+) -> None:
+    by = as_actor(rae)
+    incident = make_incident()
+    first = next(c for c in high_risk(incident, by=by) if c.stage == "initial")
+    facts = report.IncidentFacts(reference="INC-1", title="Keys left the house")
+    filed = report.start(incident, first, incident_facts=facts, by=by)
+    sent(filed, by=by)
+    client = client_as(rae)
+    page = client.get(at("report", filed.uuid)).content.decode()
+    assert "Further report" in page
+    assert "Further report or withdrawal" not in page
+    form = client.get(at("follow_report", filed.uuid)).content.decode()
+    assert 'value="withdrawal"' not in form
+    assert "knows none" in form
+    assert "Send a final report that finds the incident not reportable" in form
+    said = {"what": "withdrawal", "reason": "Another one."}
+    assert client.post(at("follow_report", filed.uuid), said).status_code == 422
+    assert not Report.objects.filter(what="withdrawal").exists()

@@ -1,0 +1,27 @@
+"""What must hold before anything starts: the law's packs, and what joins them to other files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.core import checks
+
+from compliance.regimes import load
+from compliance.regimes.table import RegimeError
+
+
+@checks.register("regimes")
+def packs(**_options: Any) -> list[checks.CheckMessage]:
+    """Every pack, authority, calendar and derivation reads well; the message names the place."""
+    return complaints(load.check)
+
+
+def complaints(look: Callable[[], object]) -> list[checks.CheckMessage]:
+    """What is wrong with the packs, as the framework says it."""
+    try:
+        look()
+    except RegimeError as error:
+        hint = "Correct the file; `manage.py regimes lint` looks at it again."
+        return [checks.Error(str(error), hint=hint, id="compliance.E001")]
+    return []
