@@ -22,7 +22,7 @@ class Stamp:
     imprint_sha256: str
     """Of the bytes that were stamped."""
     authority: str
-    """The subject of the certificate that signed."""
+    """As the certificate that signed calls it."""
     serial: str
     """The authority's number for this token, hexadecimal."""
     policy: str

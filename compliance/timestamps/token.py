@@ -13,13 +13,13 @@ without it.
 """
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import rfc3161_client as rfc3161
 from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 from compliance.clock import in_utc
 from compliance.hostile import one_line
@@ -154,11 +154,17 @@ def _signer(response: rfc3161.TimeStampResponse) -> str:
     """Who signed. The library has found exactly one, and its certificate beside the signature."""
     (signed,) = response.signed_data.signer_infos
     return next(
-        each.subject.rfc4514_string()
-        for each in _certificates(response.signed_data.certificates)
+        _called(each.subject)
+        for each in map(x509.load_der_x509_certificate, response.signed_data.certificates)
         if (each.issuer, each.serial_number) == (signed.issuer, signed.serial_number)
     )
 
 
-def _certificates(held: Iterable[bytes]) -> Iterable[x509.Certificate]:
-    return map(x509.load_der_x509_certificate, held)
+def _called(subject: x509.Name) -> str:
+    """Name, organisation and country, as far as they are given."""
+    parts = [
+        str(each.value)
+        for oid in (NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME, NameOID.COUNTRY_NAME)
+        for each in subject.get_attributes_for_oid(oid)
+    ]
+    return ", ".join(parts) or subject.rfc4514_string()

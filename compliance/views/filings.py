@@ -104,6 +104,7 @@ def _time_stamps(each: Filing, who: Actor) -> dict[str, Any]:
     stamps = each.time_stamps.select_related("stamped", "token").order_by("pk")
     return {
         "stamps": [_stamp(stamp, each, who) for stamp in stamps],
+        "has_token": any(stamp.token_id for stamp in stamps),
         "asks_for_stamps": time_stamp.is_configured(),
     }
 

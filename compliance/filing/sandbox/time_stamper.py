@@ -26,7 +26,7 @@ _REPLY: Final = "application/timestamp-reply"
 _MAX_QUERY: Final = 4 << 10
 _DAYS: Final = "3650"
 _SECONDS: Final = 20
-_ORGANISATION: Final = "/O=SIMULATION"
+_ORGANISATION: Final = "/O=Regulator sandbox"
 # Without `certs`: OpenSSL would add a chain in an order that strict readers of DER refuse.
 _SETTINGS: Final = f"""\
 [req]

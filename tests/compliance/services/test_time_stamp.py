@@ -108,7 +108,7 @@ def test_package_and_receipt_are_stamped(
     assert blob.read(package.stamped) == manifest
     assert (came.stamped, came.imprint_sha256) == (filing.receipt, filing.receipt.sha256)
     assert abs(package.stamped_at - datetime.now(UTC)) < timedelta(minutes=1)
-    assert package.authority == "CN=SIMULATION time-stamping authority,O=SIMULATION"
+    assert package.authority == "SIMULATION time-stamping authority, Regulator sandbox"
     assert package.serial != came.serial
     assert package.token.media_type == "application/timestamp-reply"
     assert package.token.name.endswith("-package.tsr")

@@ -48,7 +48,7 @@ def test_a_stamp_is_shown_with_time_zone_authority_token_and_digest(there, filin
     read = page()
     assert "2 August 2026, 13:59:58 CEST" in read
     assert 'datetime="2026-08-02T13:59:58+02:00"' in read
-    assert "CN=SIMULATION time-stamping authority,O=SIMULATION" in read
+    assert "SIMULATION time-stamping authority, Regulator sandbox" in read
     assert reverse("compliance:blob", args=[row.token.uuid]) in read
     assert f'data-copy="{row.token.sha256}"' in read
     assert reverse("compliance:blob", args=[row.stamped.uuid]) in read
