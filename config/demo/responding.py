@@ -249,7 +249,7 @@ def _tell_time_stamps(filed: Filing) -> None:
         if each.stamped_at is None:
             raise DemoFailed(f"The {each.what} has no time-stamp: {each.problem}")
         tell(
-            f"time-stamp of the {each.what}: {moment(each.stamped_at, 'UTC')}, number {each.serial},"
+            f"time-stamp of the {each.what}: {each.stamped_at:%d %B %Y, %H:%M:%S} UTC, number {each.serial},"
             f" {each.authority}; signature, nonce and chain checked"
         )
 

@@ -56,6 +56,20 @@ def state_unknown(who: Visitor, report: str) -> Page:
     return who.send(page, form, stated)
 
 
+def a_look_saves_nothing(rae: Visitor, incident: str) -> None:
+    looked = preview(rae, incident)
+    assert "What would follow" in looked.text
+    assert "not in force" in looked.text
+    assert "Nobody has classified this yet" in rae.open(incident).text
+    assert "Letters went astray" not in rae.open("/duties/").text
+
+
+def arrived_and_stamped(page: Page) -> bool:
+    """The receipt is there, and an outside authority stamped it and what was filed."""
+    is_there = "The recipient acknowledged it" in page.text
+    return is_there and page.text.count("time-stamped") == 2
+
+
 def test_an_incident_becomes_a_report_with_a_receipt(
     standing: Standing, signed_in: Callable[[str], Visitor], assistant: str
 ) -> None:
@@ -69,13 +83,7 @@ def test_an_incident_becomes_a_report_with_a_receipt(
     )
     incident = f"/respond/incidents/{acts.uuid_of(opened)}/"
 
-    # A look saves nothing.
-    looked = preview(rae, incident)
-    assert "What would follow" in looked.text
-    assert "not in force" in looked.text
-    assert "Nobody has classified this yet" in rae.open(incident).text
-    assert "Letters went astray" not in rae.open("/duties/").text
-
+    a_look_saves_nothing(rae, incident)
     rae.submit(f"{incident}classify/", f"{incident}classify/", save="1", **WIZARD)
     shown = rae.open(incident)
     assert "Classified as serious" in shown.text
@@ -117,7 +125,7 @@ def test_an_incident_becomes_a_report_with_a_receipt(
 
     # The sandbox answers 503 once: nothing counts as filed before its receipt.
     rae.submit(report, f"{report}file/", way=Pick("Sandbox of the authority"))
-    filed = rae.wait(report, lambda page: "The recipient acknowledged it" in page.text)
+    filed = rae.wait(report, arrived_and_stamped)
     assert "503" in filed.text
     assert "receipt received" in filed.text
     reference = re.search(r"The recipient's reference: (\S+)", filed.text)
