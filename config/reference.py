@@ -145,7 +145,7 @@ def _fields(pack: Regime) -> str:
     if not pack.fields:
         return ""
     return "\n" + _table(
-        ("Field", "Stages", "Type", "Goes to", "Care", "Without an answer", "Article"),
+        ("Field", "Stages", "Type", "Goes to", "Care", "In place of an answer", "Article"),
         (
             (
                 each.label,

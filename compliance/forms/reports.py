@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from compliance.forms.answers import as_text, control
 from compliance.phrase import said
-from compliance.regimes.terms import AUDIENCES, MARKED, SENSITIVITIES
+from compliance.regimes.terms import AUDIENCES, MARKED, SENSITIVITIES, Sensitivity
 from compliance.services.report import MAY_STAND, FieldStatus
 
 if TYPE_CHECKING:
@@ -110,7 +110,9 @@ class AnswersForm(forms.Form):
                     self[name] for part in PARTS if (name := f"{one.id}-{part}") in self.fields
                 ],
                 "audience": AUDIENCES[one.audience],
-                "care": SENSITIVITIES[one.sensitivity],
+                "care": ""
+                if one.sensitivity is Sensitivity.NONE
+                else SENSITIVITIES[one.sensitivity],
                 "is_marked": one.sensitivity in MARKED,
                 "is_kept_back": one.is_kept_back,
             }

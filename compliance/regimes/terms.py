@@ -198,7 +198,7 @@ class Sensitivity(StrEnum):
 
 
 SENSITIVITIES: dict[Sensitivity, Phrase] = {
-    Sensitivity.NONE: Phrase("nothing of note"),
+    Sensitivity.NONE: Phrase("none"),
     Sensitivity.PERSONAL_DATA: Phrase("personal data"),
     Sensitivity.SECURITY: Phrase("security-sensitive"),
     Sensitivity.TRADE_SECRET: Phrase("trade secret"),
@@ -222,11 +222,11 @@ class UnknownPolicy(StrEnum):
 
 
 UNKNOWN_POLICIES: dict[UnknownPolicy, Phrase] = {
-    UnknownPolicy.EXPLICIT_UNKNOWN: Phrase("may be stated as not known or not applicable, and why"),
-    UnknownPolicy.NOT_APPLICABLE: Phrase("may be stated as not applicable, and why"),
-    UnknownPolicy.NONE: Phrase("must be answered"),
+    UnknownPolicy.EXPLICIT_UNKNOWN: Phrase("not known or not applicable, and why"),
+    UnknownPolicy.NOT_APPLICABLE: Phrase("not applicable, and why"),
+    UnknownPolicy.NONE: Phrase("nothing: it must be answered"),
 }
-"""The policies in words."""
+"""What may stand in place of an answer, in words."""
 
 
 class Causation(StrEnum):

@@ -20,17 +20,19 @@ from compliance.regimes.terms import (
     RELATIONS,
     SENSITIVITIES,
     UNKNOWN_POLICIES,
+    ChannelType,
     FieldType,
     Knows,
     ReportKind,
 )
+from compliance.regimes.vocabulary import STAGES
 from compliance.services.report import KINDS
 from compliance.views import law, shown
 from compliance.views.shown import said
 from compliance.views.tables import Badge
 
 if TYPE_CHECKING:
-    from compliance.regimes.authorities import Authority
+    from compliance.regimes.authorities import Authority, Channel
     from compliance.regimes.fields import KnownKind, RequiredField
     from compliance.regimes.schema import Recipient, Regime
 
@@ -69,7 +71,6 @@ class Door(NamedTuple):
     """How one recipient takes reports; "not known" where nobody found out."""
 
     name: str
-    type: str
     channel: str
     auth: str
     lead: str
@@ -106,7 +107,6 @@ def fields(regime: Regime) -> list[FieldLine]:
 
 
 def _field(regime: Regime, each: RequiredField) -> FieldLine:
-    titles = {stage.id: said(stage.title) for stage in regime.stages}
     options = {} if each.type is FieldType.YES_NO else answer.options(each, regime.limbs) or {}
     kind = said(FIELD_TYPES[each.type])
     return FieldLine(
@@ -115,13 +115,19 @@ def _field(regime: Regime, each: RequiredField) -> FieldLine:
         anchor=slugify(law.place(said(each.cite))),
         type=f"{kind} ({said(each.unit)})" if each.unit else kind,
         options=[said(label) for label in options.values()],
-        stages=", ".join(titles[stage] for stage in each.stages),
+        stages=_stages(regime, each),
         source=law.source_words(each),
         audience=said(AUDIENCES[each.audience]),
         care=said(SENSITIVITIES[each.sensitivity]),
         is_marked=each.sensitivity in MARKED,
         policy=said(UNKNOWN_POLICIES[each.unknown_policy]),
     )
+
+
+def _stages(regime: Regime, each: RequiredField) -> str:
+    if len(regime.stages) > 1 and set(each.stages) == {stage.id for stage in regime.stages}:
+        return _("every report")
+    return ", ".join(said(STAGES[stage]) for stage in each.stages)
 
 
 def kinds(regime: Regime) -> list[KindLine]:
@@ -169,7 +175,7 @@ def _doors_of(each: Recipient) -> Iterator[Door]:
     if each.role is not None or not each.authorities:
         nobody = _("not known")
         yield Door(
-            name=said(each.name), type=nobody, channel=said(each.channel), auth=nobody, lead=nobody,
+            name=said(each.name), channel=said(each.channel), auth=nobody, lead=nobody,
             receipt=nobody, fallback=nobody, languages=nobody,
             learnt=str(law.EVIDENCE_WORDS[each.evidence]),
         )  # fmt: skip
@@ -180,8 +186,7 @@ def _door(found: Authority) -> Door:
     lead = channel.registration_lead
     return Door(
         name=said(found.name),
-        type=said(CHANNEL_TYPES[channel.type]),
-        channel=said(channel.name) if channel.name else nobody,
+        channel=_channel(channel),
         auth=said(channel.auth) if channel.auth else nobody,
         lead=said(lead.words) if lead else _("none on file"),
         receipt=said(RECEIPT_TYPES[channel.receipt_type]),
@@ -189,6 +194,13 @@ def _door(found: Authority) -> Door:
         languages=", ".join(found.languages) if found.languages else nobody,
         learnt=str(law.EVIDENCE_WORDS[channel.evidence]),
     )
+
+
+def _channel(channel: Channel) -> str:
+    """Its kind and its name, as far as they are known."""
+    known = [said(CHANNEL_TYPES[channel.type])] if channel.type is not ChannelType.UNKNOWN else []
+    named = [said(channel.name)] if channel.name else []
+    return ": ".join([*known, *named]) or _("not known")
 
 
 def relations(regime: Regime) -> list[RelationLine]:

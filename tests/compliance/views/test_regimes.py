@@ -95,7 +95,7 @@ def test_what_a_report_must_say_is_shown_with_type_audience_and_care(rae, client
     said = text(html)
     assert "One of a closed list: Provider, Deployer, Authorised representative, Other" in said
     assert "<strong>Personal data</strong>" in html
-    assert "May be stated as not known or not applicable, and why" in said
+    assert "Not known or not applicable, and why" in said
     assert "How close the system must be: directly or indirectly or on suspicion." in said
     kept = text(read(client_as(rae), "eu-gpai-55-cop9"))
     assert "Kept here, handed over on request" in kept
