@@ -95,3 +95,9 @@ def test_a_clock_that_was_frozen_before_there_were_words_is_told_in_words() -> N
 def test_what_a_person_wrote_is_printed_as_it_was_written() -> None:
     html = printed(field(value=f"At {EXACT}.", mark="attested", source="Rae", at=EXACT))
     assert f'<p class="said">At {EXACT}.</p>' in html
+
+
+def test_what_wants_care_is_named_beside_the_answer_and_nothing_else_is() -> None:
+    assert "Treat with care: personal data" in printed(field(value="Ms N.", care="personal data"))
+    assert "Treat with care" not in printed(field(value="Ms N.", care=""))
+    assert "Treat with care" not in printed(field(value="Ms N."))
