@@ -29,7 +29,6 @@ from compliance.forms.calendar import (
 from compliance.machines import TransitionRefused
 from compliance.permissions import Permission
 from compliance.services import authority_request as asked
-from compliance.services import wording
 from compliance.states import AUTHORITY_REQUEST
 from compliance.views import shown
 from compliance.views.calendar import crumb
@@ -185,6 +184,9 @@ def authority_request(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "clocks": [_card(found)] if is_waiting and found.due_at else [],
         "questions": questions,
         "n_open": sum(each.answered_at is None for each in questions),
+        "next_question": next((each for each in questions if each.answered_at is None), None)
+        if is_waiting
+        else None,
         "verbs": AUTHORITY_REQUEST.verbs(found, who),
         "may_work": may_work,
         "is_waiting": is_waiting,
@@ -231,7 +233,7 @@ def _facts(found: AuthorityRequest) -> list[shown.Fact]:
         shown.Fact(_("Recorded by"), found.recorded_by.name),
     ]
     if found.due_at:
-        there = f"{wording.moment(found.due_at, found.zone)} ({found.zone})"
+        there = shown.in_zone(found.due_at, found.zone)
         facts.insert(5, shown.Fact(_("Due, at the authority"), there))
     if found.about:
         facts.append(shown.Fact(_("Asks about"), found.about.label))

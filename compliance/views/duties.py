@@ -23,7 +23,7 @@ from compliance.states import REPORT
 from compliance.views import shown
 from compliance.views.form_page import Crumb
 from compliance.views.http import actor, fetch, page
-from compliance.views.tables import Address, Badge, Column, Empty, Filter, Kind, Table
+from compliance.views.tables import Address, Badge, Column, Empty, Filter, Kind, Row, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -94,6 +94,14 @@ def _dated(clock: ClockInstance) -> Any:
     return clock.target_due if clock.state in COUNTING else clock.earliest_if_confirmed
 
 
+def _named(row: Row) -> dict[str, Any]:
+    """The card of a row, which says whose clock it is: the law stands beneath already."""
+    card: Any = row.cells[0].value
+    said = {cell.key: cell.value for cell in row.cells}
+    title = ": ".join(str(said[key]) for key in ("incident", "stage") if said.get(key))
+    return {**card, "title": title or card["title"]}
+
+
 CLOCKS = Table(
     caption=_("Clocks"),
     name="clocks",
@@ -144,7 +152,7 @@ def board(request: HttpRequest) -> HttpResponse:
         "table": table,
         "title": title,
         "hint": hint,
-        "cards": [row.cells[0].value for row in table.rows[:N_CARDS]] if is_first else [],
+        "cards": [_named(row) for row in table.rows[:N_CARDS]] if is_first else [],
         "tabs": [
             {
                 "label": label,

@@ -333,7 +333,13 @@ def at_recipient(at: datetime | None, zone: str) -> str:
     """The same instant on the recipient's wall, where that is another than the reader's."""
     if at is None or zone == timezone.get_current_timezone_name():
         return ""
-    return f"{wording.moment(at, zone)} ({zone})"
+    return in_zone(at, zone)
+
+
+def in_zone(at: datetime, zone: str) -> str:
+    """An instant on the wall of a place, the zone named; once, where its short name says it all."""
+    words = wording.moment(at, zone)
+    return words if words.endswith(f" {zone}") else f"{words} ({zone})"
 
 
 def clock_word(clock: ClockInstance) -> str:

@@ -31,6 +31,7 @@ AWARE = "at_aware_at"
 NOTE = "note_"
 WHYS = ("why_harm", "why_awareness", "why_laws", "why_corrected")
 LONGEST_NOTE = 1_000
+SAY_WHY = {"required": _("Say why; a sentence is enough.")}
 GROUPS: tuple[tuple[str, Promise, Promise, tuple[str, ...]], ...] = (
     (
         "system",
@@ -131,24 +132,28 @@ class ClassifyForm(forms.Form):
     )
     why_awareness = forms.CharField(
         label=_("Why this is when we knew"),
+        error_messages=SAY_WHY,
         widget=area(2),
         max_length=LONGEST,
         help_text=_("Who learnt of it, and from what. An alert by itself is not awareness."),
     )
     why_harm = forms.CharField(
         label=_("Why we say this about harm"),
+        error_messages=SAY_WHY,
         widget=area(2),
         max_length=LONGEST,
         help_text=_("What was seen, and what connects it with the model."),
     )
     why_laws = forms.CharField(
         label=_("Why these laws apply, and others do not"),
+        error_messages=SAY_WHY,
         widget=area(2),
         max_length=LONGEST,
         help_text=_("One reason for all. A law that needs its own has a place for it above."),
     )
     why_corrected = forms.CharField(
         label=_("What changed, and why"),
+        error_messages=SAY_WHY,
         widget=area(2),
         max_length=LONGEST,
         help_text=_("The three reasons begin with what was said before; say what is corrected."),

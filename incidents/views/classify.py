@@ -16,7 +16,7 @@ from compliance.permissions import Permission
 from compliance.regimes import load
 from compliance.regimes.facts import FactsError
 from compliance.regimes.outcome import Applies, RegimeOutcome, StageOutcome
-from compliance.services import clock_row, fact, judging, wording
+from compliance.services import clock_row, fact, judging
 from compliance.views.facts import APPLIES, ORDER, Backing, backing
 from compliance.views.http import actor, fetch, page
 from compliance.views.shown import LAW_WORDS, STATE_WORDS
@@ -155,6 +155,11 @@ def _outcome(outcome: RegimeOutcome, facts: Facts) -> dict[str, Any]:
         "badge": _badge(outcome, regime),
         "because": outcome.because,
         "stages": [_stage(each, names, zone) for each in stages] if applies else [],
+        "counts": any(each.state in clock_row.COUNTING for each in stages),
+        "earliest": min(
+            (each.earliest_if_confirmed for each in stages if each.earliest_if_confirmed),
+            default=None,
+        ),
         "counsel": outcome.requires_counsel if applies else (),
     }
 
@@ -177,7 +182,7 @@ def _stage(stage: StageOutcome, names: dict[str, Phrase], zone: str) -> dict[str
         "recipient": names.get(stage.recipient or "", ""),
         "is_by_the_hour": stage.nominal is None,
         "strict": stage.strict if stage.strict != stage.target_due else None,
-        "there": f"{wording.moment(target, zone)} ({zone})" if target else "",
+        "there": shown.in_zone(target, zone) if target else "",
     }
 
 

@@ -19,7 +19,7 @@ from compliance.permissions import Permission
 from compliance.services import strip
 from compliance.states import REPORT
 from compliance.views.http import actor, fetch, page
-from compliance.views.tables import Column, Empty, Filter, Kind, Table
+from compliance.views.tables import Badge, Column, Empty, Filter, Kind, Table
 from incidents import queries
 from incidents.forms import (
     CHANNELS,
@@ -140,8 +140,8 @@ def _page(found: Incident, by: Actor) -> dict[str, Any]:
     clocks = _clocks(found, by)
     return {
         "incident": found,
-        "state": shown.state_badge(found),
         "severity": shown.severity_badge(found),
+        "badges": _badges(found),
         "strip": strip.of(found.version) if found.version else None,
         "clocks": clocks[:3],
         "more_clocks": clocks[3:],
@@ -175,6 +175,12 @@ def _page(found: Incident, by: Actor) -> dict[str, Any]:
         "crumbs": [{"label": _("Respond"), "url": shown.url("incidents:respond")}],
         "nav_current": "incidents:respond",
     }
+
+
+def _badges(found: Incident) -> list[Badge]:
+    """How it stands, and whether it is in earnest."""
+    flags = [(found.is_simulation, _now("SIMULATION")), (found.is_exercise, _now("exercise"))]
+    return [shown.state_badge(found), *(Badge(word, "info") for is_so, word in flags if is_so)]
 
 
 def _finding(found: Incident) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from compliance.audit.log import Line
 from compliance.machines import Tone
-from compliance.views.shown import Fact, badge, clock_card, entries, page_of, said, url
+from compliance.views.shown import Fact, badge, clock_card, entries, in_zone, page_of, said, url
 from compliance.views.tables import Badge
 from incidents.states import LEVELS
 
@@ -22,6 +22,7 @@ __all__ = [
     "clock_card",
     "entries",
     "folded",
+    "in_zone",
     "level_badge",
     "matched",
     "page_of",

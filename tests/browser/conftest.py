@@ -36,6 +36,8 @@ class Stand:
     cookie: dict[str, str]
     pages: dict[str, str]
     outside: dict[str, str]
+    env: dict[str, str] = field(default_factory=dict)
+    """In which a program of the house runs beside its web server."""
 
 
 @dataclass
@@ -81,7 +83,7 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
         assert made.returncode == 0, made.stderr[-3000:]
         told: dict[str, Any] = json.loads(made.stdout.strip().splitlines()[-1])
         house.web()
-        yield Stand(f"http://127.0.0.1:{house.port}", **told)
+        yield Stand(f"http://127.0.0.1:{house.port}", env=house.env, **told)
 
 
 def _own_environment() -> dict[str, str]:

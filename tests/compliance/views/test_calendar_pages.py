@@ -162,6 +162,7 @@ def test_a_request_is_recorded_answered_and_closed(held, rae, client_as, files) 
     browser = client_as(rae)
     page = browser.get(address("authority_request", made.uuid)).content.decode()
     assert "2 questions are not answered yet" in page
+    assert "Answer question 1</a>" in page
     reply = address("reply_authority_request", made.uuid)
     paper = {"answered_at": "2026-12-01T09:00", "reply": pdf()}
     refused = browser.post(reply, paper)

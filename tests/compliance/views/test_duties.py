@@ -1,7 +1,7 @@
 """The board of clocks, one clock, who answers for it: pages of duties."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from uuid import uuid4
 
@@ -17,6 +17,7 @@ from compliance.models import ClockInstance
 from compliance.permissions import NotAllowed
 from compliance.regimes import load
 from compliance.services import charge, subject, timekeeping
+from compliance.views import shown
 
 pytestmark = pytest.mark.django_db
 
@@ -77,6 +78,9 @@ def test_the_soonest_comes_first_and_the_recipients_wall_stands_beside(rae, clie
     html = board(client_as(rae))
     table = html[html.index("<tbody>") :]
     assert table.index("INC-sooner") < table.index("INC-later")
+    [first, second] = re.findall(r'<h2 class="clock-title">.*?</h2>', html)
+    assert "INC-sooner: " in first
+    assert "INC-later: " in second
     assert "America/New_York" in html
     assert re.search(r"\d\d:\d\d CES?T \(Europe/Berlin\)", table)
     assert str(later.uuid) in table
@@ -208,3 +212,9 @@ def test_facts_needed_shows_the_earliest_date_and_counts_nothing(rae, client_as)
     assert "Earliest, if confirmed now" in html
     assert earliest.isoformat(timespec="seconds")[:13] in html.replace("+00:00", "")
     assert "data-clock-due" not in html
+
+
+def test_a_place_whose_short_name_says_it_all_is_named_once():
+    at = datetime(2026, 12, 10, 3, 44, tzinfo=UTC)
+    assert shown.in_zone(at, "UTC") == "10 December 2026, 03:44 UTC"
+    assert shown.in_zone(at, "Europe/Berlin") == "10 December 2026, 04:44 CET (Europe/Berlin)"

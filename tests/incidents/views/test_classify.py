@@ -163,6 +163,7 @@ def test_each_matter_asks_for_its_reason_and_the_page_leads_to_what_is_missing(o
     for name in ("why_harm", "why_awareness", "why_laws"):
         assert f'<a href="#id_{name}">' in html
         assert f'id="id_{name}_error"' in html
+    assert html.count("Say why; a sentence is enough.") == 3
     assert not found.classifications.exists()
 
 
@@ -227,3 +228,15 @@ def test_where_one_reason_was_given_for_all_it_stands_as_it_is(officer, found, r
     )  # fmt: skip
     html = officer.get(reverse("incidents:incident", args=[found.uuid])).content.decode()
     assert "<blockquote>Letters went astray.</blockquote>" in html
+
+
+def test_what_does_not_count_down_is_folded_with_its_earliest_date(officer, found):
+    html = officer.get(reverse("incidents:classify", args=[found.uuid])).content.decode()
+    [law] = re.findall(
+        r'<details class="line-block" id="law-eu-gdpr-33".*?</summary>', html, re.DOTALL
+    )
+    assert "facts needed" in law
+    assert "earliest:" in law
+    assert " open>" not in law
+    counting = follows(officer, found).content.decode()
+    assert '<details class="line-block" id="law-house-72h" open>' in counting
