@@ -140,7 +140,9 @@ def test_no_withdrawal_where_the_form_knows_none_and_what_to_do_instead(
     by = as_actor(rae)
     sent(made, by=by)
     assert set(report.further(made)) == {"follow_up", "final", "final_non_reportable"}
-    with pytest.raises(TransitionRefused, match=r"the recipient's form knows none.* not reportable"):
+    with pytest.raises(
+        TransitionRefused, match=r"the recipient's form knows none.* not reportable"
+    ):
         report.follow(made, "withdrawal", note="wrong system", by=by)
     with pytest.raises(TransitionRefused, match=r"Intermediate report.*is not offered"):
         report.follow(made, "intermediate", note="news", by=by)
