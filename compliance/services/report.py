@@ -296,11 +296,7 @@ def approve(report: Report, *, by: Actor) -> Document:
         raise TransitionRefused(
             _("Nobody asked for approval of this report; it must be submitted first.")
         )
-    if by.user_id in editors(report):
-        raise NotAllowed(
-            _("%(who)s has written part of this report; another person must approve it.")
-            % {"who": by.label}
-        )
+    _require_no_editor(report, by)
     _require_complete(report)
     sha256 = current_sha256(report)
     advance(report, REPORT, "approve", by=by, changes={"approved_sha256": sha256}, sha256=sha256)
@@ -314,6 +310,24 @@ def approve(report: Report, *, by: Actor) -> Document:
         by=document.PRINTER,
         is_simulation=report.is_simulation,
     )
+
+
+def _require_no_editor(report: Report, by: Actor) -> None:
+    """Whoever wrote any of it cannot be the second person, by whichever account."""
+    writers = editors(report)
+    if by.user_id in writers:
+        raise NotAllowed(
+            _("%(who)s has written part of this report; another person must approve it.")
+            % {"who": by.label}
+        )
+    for other in sorted(writers):
+        if shared := by.shares_with(other):
+            raise NotAllowed(
+                _(
+                    "%(who)s has written part of this report by another account: both share %(shared)s. Another person must approve it."
+                )
+                % {"who": by.label, "shared": shared}
+            )
 
 
 def _require_complete(report: Report) -> None:

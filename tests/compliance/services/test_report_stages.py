@@ -199,6 +199,18 @@ def test_every_earlier_editor_is_barred_and_not_only_the_last(rae, root, as_acto
         report.approve(made, by=as_actor(lea))
 
 
+def test_an_earlier_editor_is_barred_by_any_account(rae, root, as_actor) -> None:
+    roles = [Role.FILING_OFFICER, Role.GOVERNANCE_LEAD]
+    lea = account.make("lea@example.org", "Lea", roles, by=root)
+    again = account.make("lea+lead@example.org", "Lea", roles, by=root)
+    made = draft(make_incident(), by=as_actor(rae))
+    report.revise(made, {"harm": {"value": "None."}}, by=as_actor(lea))
+    report.revise(made, {each.id: UNKNOWN for each in report.missing(made)}, by=as_actor(rae))
+    report.submit(made, by=as_actor(rae))
+    with pytest.raises(NotAllowed, match="by another account: both share a mailbox"):
+        report.approve(made, by=as_actor(again))
+
+
 def test_fields_changed_past_the_record_no_longer_match_what_was_approved(
     rae, ada, as_actor
 ) -> None:
