@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from dataclasses import replace
 from datetime import timedelta
 
 from django.conf import settings
@@ -139,19 +140,16 @@ def _content(stamp: TimeStamp) -> bytes:
 
 def _asked(content: bytes) -> Stamp:
     """What the authority says, and a word to the breaker: an answer of any kind shows it is there."""
+    authority = load(
+        settings.STRATA_TSA_URL,
+        settings.STRATA_TSA_CERTIFICATES,
+        settings.STRATA_TSA_POLICY,
+        egress=egress(),
+    )
     try:
-        authority = load(
-            settings.STRATA_TSA_URL,
-            settings.STRATA_TSA_CERTIFICATES,
-            settings.STRATA_TSA_POLICY,
-            egress=egress(),
-        )
         found = authority.stamp(content)
     except TimeStampError as error:
-        if error.permanent:
-            circuit.succeeded(CIRCUIT)
-        else:
-            circuit.failed(CIRCUIT)
+        (circuit.failed if error.is_unreached else circuit.succeeded)(CIRCUIT)
         raise
     circuit.succeeded(CIRCUIT)
     return found
@@ -254,6 +252,8 @@ def trusted() -> Trust:
 def verify(stamp: TimeStamp, trust: Trust) -> Stamp:
     """Check a kept token again, and that the row says what it says. Nobody is asked.
 
+    The policy is that of its own time: it was compared with the expected one when it came.
+
     Raises:
         TransitionRefused: there is no token yet.
         TimeStampError: it does not hold.
@@ -261,7 +261,8 @@ def verify(stamp: TimeStamp, trust: Trust) -> Stamp:
     """
     if stamp.token is None or stamp.stamped is None:
         raise TransitionRefused(_("There is no token yet."))
-    found = token.check(blob.read(stamp.token), blob.read(stamp.stamped), trust)
+    then = replace(trust, policy=stamp.policy)
+    found = token.check(blob.read(stamp.token), blob.read(stamp.stamped), then)
     said = (found.imprint_sha256, found.at, found.serial)
     if said != (stamp.imprint_sha256, stamp.stamped_at, stamp.serial):
         raise TokenRefused(Phrase("The token says another time or number than the record does."))

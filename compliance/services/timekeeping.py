@@ -45,6 +45,8 @@ class Skew(NamedTuple):
     """When it was noticed, by the clock that is right."""
     seconds: int
     """How far the machine is ahead; behind, if negative."""
+    is_machine_wrong: bool = True
+    """Whether it is known that the machine's clock jumped; else the two only disagree."""
     is_database_right: bool = True
     """Whether the database's clock went on as it should; SQLite has none of its own."""
 
@@ -106,9 +108,11 @@ class Watch:
 
     def look(self) -> timedelta:
         """How far this machine is ahead now; an episode is recorded at its beginning and its end."""
-        found = max(ahead(self._read), self._jumped(), key=abs)
+        jumped = self._jumped()
+        found = max(ahead(self._read), jumped, key=abs)
         right = self._wall() - found
-        _note(found, right, is_database_right=abs(self._read() - right) <= MOST)
+        is_right = abs(self._read() - right) <= MOST
+        _note(found, right, is_machine_wrong=bool(jumped), is_database_right=is_right)
         return found
 
     def _jumped(self) -> timedelta:
@@ -126,24 +130,37 @@ def _since_boot() -> float:
 
 
 @transaction.atomic
-def _note(found: timedelta, right: datetime, *, is_database_right: bool) -> None:
-    """Write the change down, if it is one: disagreeing clocks are one episode until they agree."""
-    was_apart = skew() is not None
-    if was_apart == bool(found):
-        return
+def _note(
+    found: timedelta, right: datetime, *, is_machine_wrong: bool, is_database_right: bool
+) -> None:
+    """Write the change down, if it is one: disagreeing clocks are one episode until they agree.
+
+    Where they come to differ by as much again or more, the episode is told anew with its distance.
+    """
+    before = skew()
     seconds = round(found.total_seconds())
+    if before is None and not found:
+        return
+    if before is not None and found and abs(seconds - before.seconds) <= _told_apart(before):
+        return
     record(
         "clock.skew",
         _Timekeeping(),
         by=KEEPER,
-        before=APART if was_apart else TOGETHER,
+        before=APART if before is not None else TOGETHER,
         after=APART if found else TOGETHER,
         ahead_seconds=seconds,
         machine_at=stamp(host()),
-        right_at=stamp(right),
+        right_at=stamp(before.since if before is not None and found else right),
+        is_machine_wrong=is_machine_wrong,
         is_database_right=is_database_right,
     )
     forget()
+
+
+def _told_apart(before: Skew) -> float:
+    """By how many seconds a distance must change to be another one; a drifting clock is told seldom."""
+    return max(MOST.total_seconds(), abs(before.seconds))
 
 
 def skew() -> Skew | None:
@@ -158,6 +175,7 @@ def skew() -> Skew | None:
     return Skew(
         datetime.fromisoformat(facts.get("right_at") or stamp(last[0].at)),
         int(facts["ahead_seconds"]),
+        bool(facts.get("is_machine_wrong", True)),
         bool(facts.get("is_database_right", True)),
     )
 
@@ -178,7 +196,7 @@ def told(steady: Callable[[], float] = time.monotonic) -> Skew | None:
     A page must not pay for it with queries of its own, so each process keeps its last look. Its age
     is taken from the steady clock: the other one is what is in doubt.
     """
-    last = _looks[-1] if _looks else None
+    last = next(iter(_looks), None)
     if last is None or steady() - last.at >= KEPT_SECONDS:
         last = _Look(steady(), skew())
         _looks[:] = [last]

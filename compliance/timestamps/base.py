@@ -33,13 +33,23 @@ class TimeStampError(Exception):
     """There is no time-stamp."""
 
     def __init__(
-        self, why: Phrase, *, permanent: bool, retry_after_seconds: float | None = None
+        self,
+        why: Phrase,
+        *,
+        permanent: bool,
+        retry_after_seconds: float | None = None,
+        is_unreached: bool = False,
     ) -> None:
-        """Say what happened; `permanent` means that somebody must change something first."""
+        """Say what happened.
+
+        `permanent` means that somebody must change something first; `is_unreached`, that the
+        authority did not answer, or only that it cannot now.
+        """
         super().__init__(why)
         self.why = why
         self.permanent = permanent
         self.retry_after_seconds = retry_after_seconds
+        self.is_unreached = is_unreached
 
 
 class TokenRefused(TimeStampError):

@@ -41,9 +41,9 @@ class HttpAuthority:
         try:
             answer = self.egress.post(self.url, question, {"Content-Type": QUERY, "Accept": REPLY})
         except EgressRefused as error:
-            raise TimeStampError(_unreached(error), permanent=True) from error
+            raise _unreached(error, permanent=True) from error
         except EgressFailed as error:
-            raise TimeStampError(_unreached(error), permanent=False) from error
+            raise _unreached(error, permanent=False) from error
         if not answer.is_success:
             raise _turned_away(answer)
         if (came := _media_type(answer)) != REPLY:
@@ -58,14 +58,16 @@ class HttpAuthority:
         return answer
 
 
-def _unreached(error: Exception) -> Phrase:
-    return Phrase("The authority was not reached: %(why)s", why=one_line(str(error)))
+def _unreached(error: Exception, *, permanent: bool) -> TimeStampError:
+    why = Phrase("The authority was not reached: %(why)s", why=one_line(str(error)))
+    return TimeStampError(why, permanent=permanent, is_unreached=True)
 
 
 def _turned_away(answer: Answer) -> TimeStampError:
     return TimeStampError(
         Phrase("The authority answered with status %(status)s.", status=answer.status),
         permanent=not (answer.is_not_now or answer.is_broken),
+        is_unreached=answer.is_not_now or answer.is_broken,
         retry_after_seconds=answer.retry_after_seconds,
     )
 

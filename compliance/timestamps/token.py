@@ -44,7 +44,7 @@ class Trust:
 
 
 def trust(certificates: Path | None, policy: str = "") -> Trust:
-    """From a file of PEM certificates: those that signed themselves are roots.
+    """From a file of PEM certificates: those that name themselves as issuer are roots.
 
     Raises:
         TimeStampError: there is no such file, or no root in it; permanent.

@@ -23,6 +23,7 @@ class Apart(NamedTuple):
     span: str
     is_ahead: bool
     since: datetime
+    is_machine_wrong: bool
     is_database_right: bool
 
 
@@ -48,7 +49,13 @@ def apart() -> Apart | None:
     if found is None:
         return None
     span = timedelta(seconds=abs(found.seconds))
-    return Apart(_span(span), found.seconds > 0, found.since, found.is_database_right)
+    return Apart(
+        span=_span(span),
+        is_ahead=found.seconds > 0,
+        since=found.since,
+        is_machine_wrong=found.is_machine_wrong,
+        is_database_right=found.is_database_right,
+    )
 
 
 def _span(span: timedelta) -> str:

@@ -79,6 +79,7 @@ TO_CHECK_NEXT = _("The receipt counts when a second person has looked at it.")
 def filing_shown(each: Filing, who: Actor) -> dict[str, Any]:
     """One filing as the report's page shows it."""
     to_check = receipt.awaits_check(each)
+    why_not = receipt.why_not_second(each, who) if to_check else ""
     return {
         "filing": each,
         "way": WAYS.get(each.way, each.way),
@@ -92,7 +93,8 @@ def filing_shown(each: Filing, who: Actor) -> dict[str, Any]:
         "paused_until": _paused_until(each),
         "checklist": _checklist(each),
         "to_check": to_check,
-        "may_check": to_check and receipt.may_check(each, who),
+        "may_check": to_check and not why_not,
+        "why_not_check": why_not,
         "entered_by": each.entered_by.name if each.entered_by else "",
         "checked_by": each.checked_by.name if each.checked_by else "",
         **_time_stamps(each, who),
@@ -118,9 +120,14 @@ def _stamp(stamp: TimeStamp, each: Filing, who: Actor) -> dict[str, Any]:
         "at": _to_the_second(stamp.stamped_at, who),
         "is_put_aside": is_receipt and stamp.stamped_id != each.receipt_id,
         "state": shown.badge(TIME_STAMP, stamp.state),
-        "is_coming": stamp.state == "asking" or (stamp.state == "queued" and not stamp.attempts),
+        "is_coming": stamp.state == "asking" or _is_next(stamp),
         "verbs": TIME_STAMP.verbs(stamp, who),
     }
+
+
+def _is_next(stamp: TimeStamp) -> bool:
+    """Whether it waits for a worker alone, so that looking again soon will show something."""
+    return stamp.state == "queued" and not stamp.attempts and stamp.next_try_at is None
 
 
 def _try(attempt: FilingAttempt) -> dict[str, Any]:

@@ -247,6 +247,10 @@ class ClassifyForm(forms.Form):
         """Where a law's own reason is given, by the regime's key."""
         return self[f"{NOTE}{regime}"] if f"{NOTE}{regime}" in self.fields else None
 
+    def notes(self) -> list[forms.BoundField]:
+        """Where the laws' own reasons are given."""
+        return [self[name] for name in self.fields if name.startswith(NOTE)]
+
     def wrong(self) -> list[forms.BoundField]:
         """The answers that are missing or cannot be right, in the order of the page."""
         return [field for field in self if field.errors]

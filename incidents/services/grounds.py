@@ -56,11 +56,8 @@ class Grounds:
                 yield words, text
 
     def text(self) -> str:
-        """All of it as one text, for whoever keeps or shows one."""
-        return "\n".join(
-            _("%(matter)s: %(reason)s") % {"matter": matter, "reason": text}
-            for matter, text in self.of_matters()
-        )
+        """All that was typed as one text: reports in any language take it as it is."""
+        return "\n".join(dict.fromkeys(text for _matter, text in self.of_matters()))
 
     def as_json(self) -> dict[str, Any]:
         """As a classification keeps it: what was said, and nothing for what was not."""

@@ -364,7 +364,7 @@ def measure_available(
         facts={**stated, Instant.MEASURE_AVAILABLE.value: zulu(at)},
         limbs=last.limbs,
         serious=last.serious,
-        reasons=reasons,
+        reasons="" if last.reasons_by else reasons,
         by_matter=replace(grounds.of(last), corrected=reasons) if last.reasons_by else None,
         details=last.details,
         oecd=last.oecd,

@@ -116,7 +116,9 @@ def _follows(found: Incident, form: ClassifyForm) -> dict[str, Any]:
     try:
         facts, judged = _judged(found, form)
     except FactsError as error:
-        return {"cannot": str(error), "outcomes": [], "others": []}
+        # Reasons typed for single laws stay on the page, whatever stands in the way.
+        kept = [{"note": note} for note in form.notes() if note.value()]
+        return {"cannot": str(error), "outcomes": [], "others": [], "kept": kept}
     ordered = sorted(judged, key=lambda each: ORDER.index(each.applies))
     shown_all = [{**_outcome(each, facts), "note": form.note(each.key)} for each in ordered]
     return {

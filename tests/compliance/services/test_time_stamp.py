@@ -347,6 +347,12 @@ def test_a_kept_token_is_checked_again_without_asking_anybody(there, filing, set
         time_stamp.verify(row, time_stamp.trusted())
 
 
+def test_a_token_holds_under_the_policy_of_its_own_time(there, filing, settings):
+    stamp = tried(filing)
+    settings.STRATA_TSA_POLICY = "1.2.3.4.5"
+    assert time_stamp.verify(stamp, time_stamp.trusted()).policy == stamp.policy
+
+
 def test_the_command_names_what_does_not_hold(there, filing, rae, as_actor, settings, tmp_path):
     out, err = StringIO(), StringIO()
     good = tried(filing)

@@ -74,6 +74,43 @@ def test_a_database_that_disagrees_is_one_episode_with_an_end(off) -> None:
     assert [line.after for line in said()] == ["apart", "together"]
 
 
+def test_a_database_that_moves_by_itself_does_not_put_the_machine_in_the_wrong() -> None:
+    hands = Hands()
+    watch = hands.watch()
+    hands.database = timedelta(hours=-1)
+    watch.look()
+    found = timekeeping.skew()
+    assert found is not None
+    assert not found.is_machine_wrong
+    hands.database = timedelta(0)
+    watch.look()
+    hands.machine = timedelta(hours=1)
+    watch.look()
+    found = timekeeping.skew()
+    assert found is not None
+    assert found.is_machine_wrong
+    assert found.is_database_right
+
+
+def test_a_distance_that_grows_is_told_anew_and_began_when_it_began() -> None:
+    hands = Hands()
+    watch = hands.watch()
+    hands.database = timedelta(seconds=-6)
+    watch.look()
+    first = timekeeping.skew()
+    hands.database = timedelta(seconds=-8)
+    watch.look()
+    assert timekeeping.skew() == first, "a little more is nothing new"
+    hands.database = timedelta(hours=-1)
+    watch.look()
+    last = timekeeping.skew()
+    assert first is not None
+    assert last is not None
+    assert (first.seconds, last.seconds) == (6, 3600)
+    assert last.since == first.since
+    assert [line.after for line in said()] == ["apart", "apart"]
+
+
 def test_a_machine_whose_clock_jumps_is_found_out_without_any_other() -> None:
     hands = Hands()
     watch = hands.watch()

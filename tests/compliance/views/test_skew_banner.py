@@ -94,6 +94,18 @@ def test_where_the_database_shares_the_clock_it_promises_less(
     assert "watched by the database" not in said
 
 
+def test_where_only_the_database_moved_neither_is_blamed(
+    ada: User, client_as: Callable[[User], Client]
+) -> None:
+    off = [timedelta(0)]
+    watch = timekeeping.Watch(read=lambda: host() + off[0])
+    off[0] = timedelta(hours=-1)
+    watch.look()
+    said = banner(read(client_as(ada)))
+    assert "machine and database are 1 hour apart" in said.replace("\u00a0", " ")
+    assert "Which of the two is wrong is not known" in said
+
+
 def test_visitors_are_told_nothing(ada: User) -> None:
     Machine().is_off_by(timedelta(hours=1))
     assert "skew" not in Client().get(reverse("account_login")).content.decode()

@@ -247,9 +247,9 @@ def test_each_matter_is_kept_and_recorded_with_its_own_reason(opened, rae, as_ac
         "regimes": {"house-72h": "It binds in any case."},
     }
     assert made.reasons.splitlines() == [
-        "Harm: Credentials left the house.",
-        "When we knew: Rae read the alert.",
-        "Which laws apply: The house serves it.",
+        "Credentials left the house.",
+        "Rae read the alert.",
+        "The house serves it.",
     ]
     (line,) = log.entries(objects=[made.uuid], actions=["incident.classify"])
     assert line.words["awareness"] == "Rae read the alert."
@@ -291,7 +291,12 @@ def test_a_measure_says_what_changed_and_keeps_the_other_reasons(opened, rae, as
     found = incident.measure_available(
         opened, at=now(), reasons="The patch is out.", by=as_actor(rae)
     )
-    assert found.reasons == "The patch is out."
+    assert found.reasons.splitlines() == [
+        "The patch is out.",
+        "Credentials left the house.",
+        "Rae read the alert.",
+        "The house serves it.",
+    ]
     assert found.reasons_by["corrected"] == "The patch is out."
     assert found.reasons_by["awareness"] == "Rae read the alert."
     assert found.reasons_by["regimes"] == {"house-72h": "It binds in any case."}
