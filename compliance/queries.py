@@ -289,11 +289,6 @@ def approvals_for(actor: Actor) -> QuerySet[ApprovalRequest]:
     )
 
 
-def approved_by(actor: Actor, request: ApprovalRequest) -> bool:
-    """Whether this very person has said yes to it already."""
-    return any(given.person_id == actor.user_id for given in request.approvals.all())
-
-
 def approvals_waiting(actor: Actor) -> list[ApprovalRequest]:
     """What this very person could approve now."""
     if not actor.is_person:

@@ -21,6 +21,7 @@ from assessments.states import WAIVER
 from compliance import queries as ground
 from compliance.actors import require
 from compliance.permissions import Permission
+from compliance.services import approval
 from compliance.views.http import actor, fetch, page
 from compliance.views.shown import Fact, badge, entries, page_of
 
@@ -95,8 +96,9 @@ def waiver_context(found: Waiver, who: Actor) -> dict[str, Any]:
     """Everything the page of one waiver shows."""
     request = found.approval
     given = list(request.approvals.select_related("person").order_by("id")) if request else []
-    has_said = any(approval.person_id == who.user_id for approval in given)
-    may_grant = "grant" in WAIVER.verbs(found, who) and not has_said
+    is_asked = found.state == "asked" and request is not None
+    why_not = approval.why_not_second(request, who) if is_asked else ""
+    may_grant = "grant" in WAIVER.verbs(found, who) and not why_not
     reason: dict[str, Any] = next(
         (r for r in found.decision.reasons if r["criterion"] == found.criterion), {}
     )
@@ -107,8 +109,7 @@ def waiver_context(found: Waiver, who: Actor) -> dict[str, Any]:
         "given": given,
         "needed": request.needed if request else 0,
         "may_grant": may_grant,
-        "is_own": found.asked_by_id == who.user_id,
-        "has_said": has_said,
+        "why_not": why_not,
         "still_fits": found.state != "asked" or waiver.sha256_now(found) == found.sha256,
         "gate_url": reverse("assessments:gate", args=[found.version.uuid, found.environment]),
         "facts": [

@@ -70,11 +70,18 @@ def refused(person: User, *, path: str, why: str, by: Actor) -> None:
 
 @transaction.atomic
 def set_roles(person: User, roles: Iterable[Role], *, by: Actor) -> None:
-    """Replace somebody's roles; never one's own."""
+    """Replace somebody's roles; never one's own, by whichever account."""
     require(by, Permission.ACCOUNT_MANAGE)
     if by.user_id == person.pk:
         raise NotAllowed(
             _("Nobody changes their own roles; ask another person who manages accounts.")
+        )
+    if shared := by.shares_with(person.pk):
+        raise NotAllowed(
+            _(
+                "Nobody changes their own roles, by another account either: both share %(shared)s. Ask another person who manages accounts."
+            )
+            % {"shared": shared}
         )
     before = sorted(person.roles.values_list("role", flat=True))
     after = sorted(Role(role).value for role in roles)
@@ -143,10 +150,16 @@ def sign_in_failed(address: str) -> None:
 
 @transaction.atomic
 def refused_token(*, path: str, why: str, by: Actor) -> None:
-    """A program asked for what its token may not do: written down, once a minute for each address."""
+    """A program asked for what its token may not do: written down, once a minute for each token.
+
+    Not for each address, or a token that varies it could fill the log.
+    """
     token = ApiToken.objects.select_related("subject").filter(pk=by.token_id or 0).first()
-    if token is not None and cache.add(f"refused:{token.uuid}:{path[:200]}", 1, ONE_MINUTE):
-        record("token.refuse", token, by=by, note=why, path=path[:200])
+    if token is None or cache.get(key := f"refused:{token.uuid}"):
+        return
+    record("token.refuse", token, by=by, note=why, path=path[:200])
+    # After the commit: an entry that was rolled back must not silence the next one.
+    transaction.on_commit(partial(cache.set, key, 1, ONE_MINUTE))
 
 
 def _recorded(person: User) -> Recorded:

@@ -68,7 +68,8 @@ def give(request: ApprovalRequest, *, sha256_now: str, by: Actor) -> ApprovalReq
     """One person's yes. The request is given when enough people said it.
 
     Raises:
-        NotAllowed: without the permission, not a person, or the asker.
+        NotAllowed: without the permission, not a person, or the asker or an earlier approver by
+            whichever account.
         TransitionRefused: no longer open, expired, said already, or the content changed since.
     """
     person = _require_second_person(request, by)
@@ -84,14 +85,10 @@ def give(request: ApprovalRequest, *, sha256_now: str, by: Actor) -> ApprovalReq
         raise TransitionRefused(
             _("The content changed after approval was asked for; it must be submitted again.")
         )
-    for other in current.approvals.exclude(person_id=person).values_list("person_id", flat=True):
-        if shared := by.shares_with(other):
-            raise NotAllowed(
-                _(
-                    "%(who)s has approved this by another account: both share %(shared)s. Another person is needed."
-                )
-                % {"who": by.label, "shared": shared}
-            )
+    if why_not := _why_not_another(current, by):
+        if current.approvals.filter(person_id=person).exists():
+            raise TransitionRefused(why_not)  # a second click, not an attempt
+        raise NotAllowed(why_not)
     try:
         with transaction.atomic():
             Approval.objects.create(
@@ -145,22 +142,47 @@ def holds(thing: Any, purpose: str, sha256_now: str) -> bool:
     ).exists()
 
 
+def why_not_second(request: ApprovalRequest, by: Actor) -> str:
+    """Why this reader is not another person than who asked and who said yes; empty where they are.
+
+    The pages and `give` ask the same.
+    """
+    return why_not_asker(request, by) or _why_not_another(request, by)
+
+
+def why_not_asker(request: ApprovalRequest, by: Actor) -> str:
+    """Why this reader, being who asked by whichever account, may neither give nor refuse."""
+    if by.user_id == request.asked_by_id:
+        return _("%(who)s asked for this approval; a second person must give it.") % {
+            "who": by.label
+        }
+    if shared := by.shares_with(request.asked_by_id):
+        return _(
+            "The account that asked for this approval is %(who)s's too: both share %(shared)s. A second person must give it."
+        ) % {"who": by.label, "shared": shared}
+    return ""
+
+
+def _why_not_another(request: ApprovalRequest, by: Actor) -> str:
+    """Why this is no further person: they said yes already, by whichever account."""
+    given = [each.person_id for each in request.approvals.all()]
+    if by.user_id in given:
+        return _("%(who)s has approved this already; another person is needed.") % {"who": by.label}
+    for other in given:
+        if shared := by.shares_with(other):
+            return _(
+                "%(who)s has approved this by another account: both share %(shared)s. Another person is needed."
+            ) % {"who": by.label, "shared": shared}
+    return ""
+
+
 def _require_second_person(request: ApprovalRequest, by: Actor) -> int:
     """The key of the person who may answer, or NotAllowed."""
     require(by, Permission(request.permission), request.subject)
     if not by.is_person or by.user_id is None:
         raise NotAllowed(_("%(who)s is not a person; approval needs a person.") % {"who": by.label})
-    if by.user_id == request.asked_by_id:
-        raise NotAllowed(
-            _("%(who)s asked for this approval; a second person must give it.") % {"who": by.label}
-        )
-    if shared := by.shares_with(request.asked_by_id):
-        raise NotAllowed(
-            _(
-                "The account that asked for this approval is %(who)s's too: both share %(shared)s. A second person must give it."
-            )
-            % {"who": by.label, "shared": shared}
-        )
+    if why_not := why_not_asker(request, by):
+        raise NotAllowed(why_not)
     return by.user_id
 
 

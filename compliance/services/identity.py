@@ -21,7 +21,8 @@ Identity = tuple[str, str]
 def shared(one: int, other: int) -> str:
     """What two accounts share, in words; empty where nothing shows that they are one person's.
 
-    Costs three queries, so it is asked when somebody is about to be the second person.
+    Costs six queries, three for each of the two, so it is asked when somebody is about to be the
+    second person.
     """
     both = _of(one) & _of(other)
     if any(kind == SUBJECT for kind, _value in both):
@@ -57,12 +58,15 @@ def _at_providers(person: int) -> Iterator[Identity]:
 
 
 def _claimed(claims: Mapping[str, Any]) -> Iterator[Identity]:
-    address = claims.get("email")
-    if isinstance(address, str) and claims.get("email_verified") is True:
+    address, verified = claims.get("email"), claims.get("email_verified")
+    if isinstance(address, str) and str(verified).lower() == "true":  # some providers send a word
         yield MAILBOX, mailbox(address)
 
 
 def mailbox(address: str) -> str:
-    """Where post to an address arrives: without the part behind a plus, whatever the case."""
+    """Where post to an address arrives: without the part behind a plus, whatever the case.
+
+    What begins with a plus, such as a telephone number, is a name of its own.
+    """
     local, _at, domain = address.strip().lower().rpartition("@")
-    return f"{local.partition('+')[0]}@{domain}"
+    return f"{local.partition('+')[0] or local}@{domain}"

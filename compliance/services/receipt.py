@@ -157,11 +157,22 @@ def awaits_check(filing: Filing) -> bool:
     )
 
 
-def may_check(filing: Filing, by: Actor) -> bool:
-    """Whether this person may be the second who looks: one who files or approves, not who entered."""
+def why_not_second(filing: Filing, by: Actor) -> str:
+    """Why this person may not be the second who looks at the receipt; empty where they may.
+
+    The page and the verbs ask the same.
+    """
     subject = filing.subject
     holds = by.may(Permission.REPORT_FILE, subject) or by.may(Permission.REPORT_APPROVE, subject)
-    return holds and by.user_id is not None and by.user_id != filing.entered_by_id
+    if not holds or by.user_id is None or by.user_id == filing.entered_by_id:
+        return _(
+            "%(who)s may not check this receipt: it needs a second person who files or approves."
+        ) % {"who": by.label}
+    if shared := by.shares_with(filing.entered_by_id):
+        return _(
+            "%(who)s has entered this receipt by another account: both share %(shared)s. A second person must look at it."
+        ) % {"who": by.label, "shared": shared}
+    return ""
 
 
 @transaction.atomic
@@ -169,7 +180,7 @@ def check(filing: Filing, *, by: Actor) -> None:
     """The second person saw the proof: now it is a receipt.
 
     Raises:
-        NotAllowed: who entered it, not a person, or without the permission.
+        NotAllowed: who entered it, by whichever account, not a person, or without the permission.
         TransitionRefused: no receipt waits to be looked at.
     """
     _require_second(filing, by)
@@ -186,7 +197,7 @@ def turn_down(filing: Filing, *, by: Actor, note: str) -> None:
     """The second person does not take it for a receipt. The file stays; the filing waits on.
 
     Raises:
-        NotAllowed: who entered it, not a person, or without the permission.
+        NotAllowed: who entered it, by whichever account, not a person, or without the permission.
         TransitionRefused: nothing waits to be looked at, or no reason was given.
     """
     _require_second(filing, by)
@@ -200,11 +211,8 @@ def turn_down(filing: Filing, *, by: Actor, note: str) -> None:
 def _require_second(filing: Filing, by: Actor) -> None:
     if not awaits_check(filing):
         raise TransitionRefused(_("No receipt was entered that could be looked at."))
-    if not may_check(filing, by):
-        raise NotAllowed(
-            _("%(who)s may not check this receipt: it needs a second person who files or approves.")
-            % {"who": by.label}
-        )
+    if why_not := why_not_second(filing, by):
+        raise NotAllowed(why_not)
 
 
 def called_back(token: str, raw: bytes) -> tuple[Filing, bool]:

@@ -122,6 +122,7 @@ __all__ = [
     "takes_incomplete",
     "told",
     "waiting",
+    "why_not_approver",
     "zone_of",
 ]
 
@@ -287,7 +288,8 @@ def approve(report: Report, *, by: Actor) -> Document:
     """The second pair of eyes says yes to exactly this revision; a worker then renders the paper.
 
     Raises:
-        NotAllowed: whoever drafted the report or made any of its revisions.
+        NotAllowed: whoever drafted the report, made any of its revisions or submitted it, by
+            whichever account.
         TransitionRefused: nobody asked, the time passed while it waited and the reasons for the
             delay are not given, or a translation is not approved.
     """
@@ -296,7 +298,8 @@ def approve(report: Report, *, by: Actor) -> Document:
         raise TransitionRefused(
             _("Nobody asked for approval of this report; it must be submitted first.")
         )
-    _require_no_editor(report, by)
+    if why_not := why_not_approver(report, by):
+        raise NotAllowed(why_not)
     _require_complete(report)
     sha256 = current_sha256(report)
     advance(report, REPORT, "approve", by=by, changes={"approved_sha256": sha256}, sha256=sha256)
@@ -312,22 +315,23 @@ def approve(report: Report, *, by: Actor) -> Document:
     )
 
 
-def _require_no_editor(report: Report, by: Actor) -> None:
-    """Whoever wrote any of it cannot be the second person, by whichever account."""
+def why_not_approver(report: Report, by: Actor) -> str:
+    """Why this reader cannot be the second person; empty where they can, as far as who they are goes.
+
+    Whoever wrote any of it or asked cannot, by whichever account. The page and `approve` ask the same.
+    """
     writers = editors(report)
     if by.user_id in writers:
-        raise NotAllowed(
-            _("%(who)s has written part of this report; another person must approve it.")
-            % {"who": by.label}
-        )
+        return _("%(who)s has written part of this report; another person must approve it.") % {
+            "who": by.label
+        }
     for other in sorted(writers):
         if shared := by.shares_with(other):
-            raise NotAllowed(
-                _(
-                    "%(who)s has written part of this report by another account: both share %(shared)s. Another person must approve it."
-                )
-                % {"who": by.label, "shared": shared}
-            )
+            return _(
+                "%(who)s has written part of this report by another account: both share %(shared)s. Another person must approve it."
+            ) % {"who": by.label, "shared": shared}
+    asked = waiting(report)
+    return approval.why_not_second(asked, by) if asked is not None else ""
 
 
 def _require_complete(report: Report) -> None:

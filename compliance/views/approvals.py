@@ -106,23 +106,10 @@ def _why_not(found: ApprovalRequest, who: Actor) -> str:
         return _now("It has been answered.")
     if found.expires_at is not None and found.expires_at <= now():
         return _now("The request has expired; it must be asked again.")
-    if why_not := _why_not_second(found, who):
+    if why_not := approval.why_not_second(found, who):
         return why_not
     if not who.may(Permission(found.permission), found.subject):
         return _now("It needs the permission “%s”.") % found.permission
-    return ""
-
-
-def _why_not_second(found: ApprovalRequest, who: Actor) -> str:
-    """Why this reader is not another person than those who asked and answered."""
-    if found.asked_by_id == who.user_id:
-        return _now("You asked for it; a second person must answer.")
-    if shared := who.shares_with(found.asked_by_id):
-        return _now(
-            "Another account of yours asked for it: both share %(shared)s. A second person must answer."
-        ) % {"shared": shared}
-    if queries.approved_by(who, found):
-        return _now("You have approved it; another person is needed.")
     return ""
 
 

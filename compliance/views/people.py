@@ -140,6 +140,7 @@ def person(request: HttpRequest, uuid: UUID) -> HttpResponse:
     found = fetch(queries.people_for(who), uuid=uuid)
     held = [one.role for one in found.roles.all()]
     may_manage = who.may(Permission.ACCOUNT_MANAGE)
+    is_self = found.pk == who.user_id or (may_manage and bool(who.shares_with(found.pk)))
     context = {
         "person": found,
         "crumbs": [
@@ -147,10 +148,8 @@ def person(request: HttpRequest, uuid: UUID) -> HttpResponse:
             Crumb(_("People"), shown.url("compliance:people") if may_manage else ""),
             Crumb(found.name),
         ],
-        "is_self": found.pk == who.user_id,
-        "form": RolesForm(initial={"roles": held})
-        if may_manage and found.pk != who.user_id
-        else None,
+        "is_self": is_self,
+        "form": RolesForm(initial={"roles": held}) if may_manage and not is_self else None,
         "roles_text": roles_text(found),
         "allowed": sorted(permissions_of(held)),
         "grants": found.grants.select_related("subject").order_by("subject__label", "permission"),

@@ -17,8 +17,8 @@ from compliance.forms.reports import AnswersForm, FileForm
 from compliance.permissions import Permission
 from compliance.regimes import load
 from compliance.regimes.terms import MARKED, SENSITIVITIES, ReportKind
+from compliance.services import approval, report_translation, submission
 from compliance.services import report as reports
-from compliance.services import report_translation, submission
 from compliance.states import APPROVAL, REPORT
 from compliance.views import shown
 from compliance.views.duties import all_shown
@@ -118,12 +118,14 @@ def report(request: HttpRequest, uuid: UUID, tab: str = "overview") -> HttpRespo
     if tab not in TABS:
         raise Http404
     found = _report(who, uuid)
+    why_not = reports.why_not_approver(found, who) if found.state == "review" else ""
     context = {
         "report": found,
         "state": shown.badge(REPORT, found.state),
         "clocks": _clocks(found, who),
         "facts": _facts(found),
-        "verbs": _verbs(found, who),
+        "verbs": _verbs(found, who, why_not),
+        "why_not_approver": why_not,
         "tab": tab,
         "tabs": _tabs(found, tab),
         "crumbs": [*_crumbs(), Crumb(found.title)],
@@ -133,12 +135,13 @@ def report(request: HttpRequest, uuid: UUID, tab: str = "overview") -> HttpRespo
     return page(request, "compliance/report.html", context, "filing")
 
 
-def _verbs(found: Report, who: Actor) -> list[str]:
-    """What the reader may do now; whoever wrote part of a report does not approve it."""
-    verbs = REPORT.verbs(found, who)
-    return [
-        each for each in verbs if each != "approve" or who.user_id not in reports.editors(found)
-    ]
+def _verbs(found: Report, who: Actor, why_not: str) -> list[str]:
+    """What the reader may do now: who is no second person does not approve, who asked does not answer."""
+    verbs = [each for each in REPORT.verbs(found, who) if each != "approve" or not why_not]
+    asked = reports.waiting(found) if "return" in verbs and why_not else None
+    if asked is not None and approval.why_not_asker(asked, who):
+        verbs.remove("return")
+    return verbs
 
 
 def _report(who: Actor, uuid: UUID) -> Report:
@@ -246,7 +249,6 @@ def _overview(found: Report, who: Actor) -> dict[str, Any]:
         "paper": _paper(found, who),
         "file_form": FileForm(None, ways=submission.ways(found)),
         "asked": reports.waiting(found),
-        "is_mine": who.user_id in reports.editors(found),
         "may_withdraw": reports.regime_of(found).offers(ReportKind.WITHDRAWAL),
         "may_follow": found.state in SENT and who.may(Permission.REPORT_DRAFT, found.subject),
     }
@@ -299,8 +301,9 @@ def _translations(found: Report, who: Actor) -> dict[str, Any]:
             "is_approved": report_translation.is_approved(found, each),
             "approved_by": report_translation.approvers(found, each),
             "may_approve": found.state in report_translation.OPEN
+            and who.may(Permission.REPORT_APPROVE, found.subject)
             and each.translator_id != who.user_id
-            and who.may(Permission.REPORT_APPROVE, found.subject),
+            and not who.shares_with(each.translator_id),
             "texts": [(labels.get(name, name), text) for name, text in each.fields.items()],
         }
         for each in report_translation.standing(found)

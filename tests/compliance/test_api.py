@@ -85,11 +85,13 @@ def test_an_unknown_regime_version_or_instant_is_named(client, reader):
     assert "at" in answer.json()["detail"]
 
 
-def test_another_scope_may_not_ask(client):
+def test_another_scope_may_not_ask(client, django_capture_on_commit_callbacks):
     token, text = account.make_token("other", [Permission.EVIDENCE_READ], by=system("tests"))
     headers = {"Authorization": f"Bearer {text}"}
-    assert ask(client, headers, regime="eu-gdpr-33", facts=FACTS).status_code == 403
-    assert ask(client, headers, regime="eu-gdpr-33", facts=FACTS).status_code == 403
+    for _again in range(2):
+        with django_capture_on_commit_callbacks(execute=True):
+            answer = ask(client, headers, regime="eu-gdpr-33", facts=FACTS)
+        assert answer.status_code == 403
     (line,) = log.entries(objects=[token.uuid], actions=["token.refuse"])
     assert line.facts["path"] == "/api/v1/deadlines", "once a minute, however often it asks"
     assert "report:read" in line.note

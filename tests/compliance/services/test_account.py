@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 
 from compliance import clock
 from compliance.actors import require, system
@@ -96,6 +96,49 @@ def test_nobody_changes_their_own_roles(ada):
     with pytest.raises(NotAllowed, match="their own roles"):
         account.set_roles(ada, list(Role), by=account.actor_for(ada))
     assert RoleHeld.objects.filter(person=ada).count() == 1
+
+
+def test_nobody_changes_their_own_roles_by_another_account(ada):
+    other = account.make("ada+second@example.org", "Ada", [Role.AUDITOR], by=MAKER)
+    with pytest.raises(NotAllowed, match="both share a mailbox"):
+        account.set_roles(other, list(Role), by=account.actor_for(ada))
+    assert [held.role for held in other.roles.all()] == [Role.AUDITOR]
+
+
+def refused(machine, path="/api/v1/deadlines"):
+    account.refused_token(path=path, why="It lacks the scope.", by=machine)
+
+
+def test_a_token_writes_one_refusal_a_minute_whatever_addresses_it_asks(
+    django_capture_on_commit_callbacks,
+):
+    token, _text = account.make_token("pipeline", [P.GATE_ASK], by=MAKER)
+    other, _text = account.make_token("other", [P.GATE_ASK], by=MAKER)
+    for machine in (token, token, other):
+        for number in range(3):
+            with django_capture_on_commit_callbacks(execute=True):
+                refused(account.actor_for_token(machine), f"/api/v1/{number}")
+    for machine in (token, other):
+        (line,) = log.entries(objects=[machine.uuid], actions=["token.refuse"])
+        assert line.facts["path"] == "/api/v1/0"
+
+
+def test_a_refusal_that_was_rolled_back_does_not_silence_the_next(
+    django_capture_on_commit_callbacks,
+):
+    token, _text = account.make_token("pipeline", [P.GATE_ASK], by=MAKER)
+    machine = account.actor_for_token(token)
+    with (
+        django_capture_on_commit_callbacks(execute=True),
+        pytest.raises(RuntimeError),
+        transaction.atomic(),
+    ):
+        refused(machine)
+        raise RuntimeError
+    assert not log.entries(objects=[token.uuid], actions=["token.refuse"])
+    with django_capture_on_commit_callbacks(execute=True):
+        refused(machine)
+    assert len(log.entries(objects=[token.uuid], actions=["token.refuse"])) == 1
 
 
 def test_a_closed_account_keeps_no_permission(ada):

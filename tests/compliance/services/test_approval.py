@@ -13,7 +13,7 @@ from compliance.audit import log
 from compliance.machines import TransitionRefused
 from compliance.models import Approval, ApprovalRequest
 from compliance.permissions import NotAllowed, Permission, Role
-from compliance.services import account, approval, subject
+from compliance.services import account, approval, identity, subject
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -217,11 +217,17 @@ def test_an_account_with_the_askers_identity_at_the_provider_is_not_the_second(t
             ada, "sso", "a", userinfo={"email": "Ada.Second@example.org", "email_verified": True}
         ),
         lambda ada: tied(ada, "saml", "a", email=SECOND, email_verified=True),
+        lambda ada: tied(ada, "saml", "a", email=SECOND, email_verified="true"),
         lambda ada: EmailAddress.objects.create(
             user=ada, email="ada.second+strata@example.org", verified=True
         ),
     ],
-    ids=["claimed by OpenID Connect", "claimed by SAML", "verified here"],
+    ids=[
+        "claimed by OpenID Connect",
+        "claimed by SAML",
+        "claimed by SAML in words",
+        "verified here",
+    ],
 )
 def test_an_account_with_the_askers_verified_address_is_not_the_second(share, thing, lead, ada):
     other = second_account(ada)
@@ -236,10 +242,18 @@ def test_an_address_with_a_plus_is_the_same_mailbox(thing, lead, ada):
         approval.give(ask(thing, lead), sha256_now=SHA, by=account.actor_for(other))
 
 
+def test_a_telephone_number_is_a_mailbox_of_its_own(thing, lead, ada):
+    assert identity.mailbox("+491701@example.org") != identity.mailbox("+491702@example.org")
+    assert identity.mailbox("Ada+Lead@Example.org") == "ada@example.org"
+    other = second_account(ada, "+491702@example.org")
+    tied(ada, "sso", "a", userinfo={"email": "+491701@example.org", "email_verified": True})
+    assert not lead.shares_with(other.pk)
+
+
 def test_what_nobody_verified_says_nothing(thing, lead, ada):
     other = second_account(ada)
     tied(ada, "sso", "a", userinfo={"email": other.email, "email_verified": False})
-    tied(other, "sso", "b", userinfo={"email": "b@example.org"})
+    tied(other, "sso", "b", userinfo={"email": "b@example.org", "email_verified": "false"})
     EmailAddress.objects.create(user=ada, email=other.email, verified=False)
     assert approval.give(ask(thing, lead), sha256_now=SHA, by=account.actor_for(other)).state == (
         "given"

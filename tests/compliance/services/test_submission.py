@@ -30,8 +30,9 @@ from compliance.models import (
     Report,
     WayBreaker,
 )
-from compliance.permissions import NotAllowed
+from compliance.permissions import NotAllowed, Role
 from compliance.services import (
+    account,
     blob,
     circuit,
     filing_watch,
@@ -362,6 +363,23 @@ def test_by_hand_counts_when_a_second_person_has_seen_the_proof(
     approved.refresh_from_db()
     assert (filing.state, approved.state) == ("acknowledged", "acknowledged")
     assert (filing.entered_by, filing.checked_by) == (rae, ada)
+
+
+def test_who_entered_a_receipt_checks_it_by_no_other_account(
+    approved, rae, root, as_actor, client_as
+) -> None:
+    again = account.make("rae+lead@example.org", "Rae", [Role.GOVERNANCE_LEAD], by=root)
+    filing = by_hand(approved, rae, as_actor)
+    submission.enter(filing, reference="A1", received_at=now(), proof=b"scan", by=as_actor(rae))
+    for attempt in (
+        lambda: receipt.check(filing, by=as_actor(again)),
+        lambda: receipt.turn_down(filing, by=as_actor(again), note="It is none."),
+    ):
+        with pytest.raises(NotAllowed, match="by another account: both share a mailbox"):
+            attempt()
+    page = client_as(again).get(approved.path, follow=True).content.decode()
+    assert "by another account: both share a mailbox" in page
+    assert "I saw the receipt" not in page
 
 
 def test_what_a_second_person_does_not_take_for_a_receipt_is_none(

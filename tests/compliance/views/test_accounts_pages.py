@@ -174,6 +174,15 @@ def test_a_closed_account_may_do_nothing(client_as, ada):
     assert account.actor_for(ada).permissions == frozenset()
 
 
+def test_the_roles_of_another_account_of_ones_own_are_not_offered(client_as, ada, bo, root):
+    other = account.make("ada+second@example.org", "Ada", [], by=root)
+    browser = client_as(ada)
+    for person, offered in ((other, False), (bo, True)):
+        page = browser.get(f"/settings/people/{person.uuid}/").content.decode()
+        assert ("Change roles" in page) is offered, person
+        assert ("Nobody changes their own roles" in page) is not offered, person
+
+
 def test_a_program_is_told_that_pages_are_for_people(root):
     token, text = account.make_token("robot", ["report:read"], by=root)
     headers = {"Authorization": f"Bearer {text}"}

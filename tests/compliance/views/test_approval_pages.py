@@ -48,7 +48,7 @@ def test_another_account_of_the_first_is_not_the_second_and_the_attempt_is_on_re
     SocialAccount.objects.create(user=other, provider="saml", uid="sub-of-bo")
     browser = client_as(other)
     page = browser.get(f"/approvals/{asked.uuid}/").content.decode()
-    assert "Another account of yours asked for it" in page
+    assert "The account that asked for this approval is Bo&#x27;s too" in page
     assert "Approve this content" not in page
     refused = browser.post(f"/approvals/{asked.uuid}/give")
     assert refused.status_code == 403
@@ -59,12 +59,26 @@ def test_another_account_of_the_first_is_not_the_second_and_the_attempt_is_on_re
 
 def test_the_first_is_never_the_second(asked, client_as, bo):
     browser = client_as(bo)
-    assert "You asked for it" in browser.get(f"/approvals/{asked.uuid}/").content.decode()
+    assert "Bo asked for this approval" in browser.get(f"/approvals/{asked.uuid}/").content.decode()
     refused = browser.post(f"/approvals/{asked.uuid}/give")
     assert refused.status_code == 403
     assert "second person" in refused.content.decode()
     asked.refresh_from_db()
     assert asked.state == "asked"
+
+
+def test_another_account_of_who_said_yes_is_offered_no_second_yes(asked, client_as, ada, root):
+    ApprovalRequest.objects.update(needed=2)
+    client_as(ada).post(f"/approvals/{asked.uuid}/give")
+    other = account.make("ada+second@example.org", "Ada", [Role.GOVERNANCE_LEAD], by=root)
+    for person, reason in (
+        (ada, "has approved this already"),
+        (other, "has approved this by another account: both share a mailbox"),
+    ):
+        page = client_as(person).get(f"/approvals/{asked.uuid}/").content.decode()
+        assert reason in page
+        assert "Approve this content" not in page
+    assert client_as(other).post(f"/approvals/{asked.uuid}/give").status_code == 403
 
 
 def test_who_lacks_the_permission_reads_which(asked, client_as, cy):

@@ -8,10 +8,11 @@ import pytest
 from django.urls import reverse
 
 from compliance.models import Report
-from compliance.services import report, report_translation
+from compliance.permissions import Role
+from compliance.services import account, report, report_translation
 from tests.compliance.papers import answered, draft, make_incident
 from tests.compliance.services.test_report_languages import translated
-from tests.compliance.services.test_report_stages import high_risk, in_2028, sent  # noqa: F401
+from tests.compliance.services.test_report_stages import UNKNOWN, high_risk, in_2028, sent  # noqa: F401
 
 pytestmark = pytest.mark.django_db
 
@@ -66,6 +67,44 @@ def test_a_translation_is_typed_beside_the_original_and_approved_by_another(
     client_as(ada).post(at("approve_translation", made.uuid, "de"))
     assert [each.language for each in report_translation.approved(made)] == ["de"]
     assert client_as(rae).get(at("translate_report", made.uuid, "en")).status_code == 404
+
+
+def test_who_wrote_part_of_a_report_is_offered_no_approval_by_another_account(
+    rae, ada, root, as_actor, client_as
+) -> None:
+    roles = [Role.FILING_OFFICER, Role.GOVERNANCE_LEAD]
+    lea = account.make("lea@example.org", "Lea", roles, by=root)
+    again = account.make("lea+lead@example.org", "Lea", roles, by=root)
+    made = draft(make_incident(), by=as_actor(rae))
+    report.revise(made, {"harm": {"value": "None."}}, by=as_actor(lea))
+    rest = {each.id: UNKNOWN for each in report.missing(made)}
+    report.revise(made, rest, by=as_actor(rae))
+    report.submit(made, by=as_actor(rae))
+    for person, reason in (
+        (lea, "Lea has written part of this report;"),
+        (again, "by another account: both share a mailbox"),
+        (ada, ""),
+    ):
+        page = client_as(person).get(at("report", made.uuid)).content.decode()
+        assert reason in page
+        assert ("Approve report" in page) is (not reason), person
+        assert "Return for changes" in page
+    assert client_as(again).post(at("approve_report", made.uuid)).status_code == 403
+
+
+def test_who_asked_for_approval_is_offered_no_answer(rae, root, as_actor, client_as) -> None:
+    roles = [Role.FILING_OFFICER, Role.GOVERNANCE_LEAD]
+    lea = account.make("lea@example.org", "Lea", roles, by=root)
+    again = account.make("lea+lead@example.org", "Lea", roles, by=root)
+    made = draft(make_incident(), by=as_actor(rae))
+    report.revise(made, {each.id: UNKNOWN for each in report.missing(made)}, by=as_actor(rae))
+    report.submit(made, by=as_actor(lea))
+    for person in (lea, again):
+        page = client_as(person).get(at("report", made.uuid)).content.decode()
+        assert "asked for this approval" in page
+        assert "Approve report" not in page
+        assert "Return for changes" not in page
+        assert client_as(person).post(at("approve_report", made.uuid)).status_code == 403
 
 
 def test_an_open_field_leads_to_the_article_that_asks_for_it(
