@@ -189,6 +189,14 @@ def test_a_law_may_have_a_reason_of_its_own_whether_it_applies_or_not(officer, f
     assert html.index('name="note_eu-gdpr-33"') > html.index('id="others"')
 
 
+def test_what_stands_in_the_way_takes_no_reason_from_the_page(officer, found):
+    answers = {"at_detected_at": "1500-01-01T10:00", "note_house-72h": "Binds in any case."}
+    html = follows(officer, found, **answers).content.decode()
+    assert "expected a year from" in html
+    assert "Binds in any case." in html
+    assert "note_eu-gdpr-33" not in html
+
+
 def test_the_incident_shows_the_reasons_by_matter_and_each_laws_own(officer, found):
     answer = saved(
         officer, found, **{"note_house-72h": "Binds in any case.", "note_eu-gdpr-33": "No names."}
