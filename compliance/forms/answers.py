@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 from django.utils import translation
-from django.utils.dateparse import parse_datetime
+from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 PICKERS = ("datetime-local", "date")
 WALL = "%Y-%m-%dT%H:%M"
+AS_TYPED = "as-typed-before"
+"""Stands for the text of an early draft: a browser changes the ends of its lines."""
 
 
 class Typed(forms.CharField):
@@ -37,13 +39,14 @@ class Typed(forms.CharField):
 
     def __init__(self, *, exact: str, shown: str, **options: Any) -> None:
         """Remember the answer that stands, and how it is shown."""
-        self.exact, self.shown = exact, shown
-        super().__init__(required=False, max_length=LONGEST_ANSWER, initial=shown, **options)
+        # A browser takes line ends out of one line, and would run two words into one.
+        self.exact, self.shown = exact, _in_one_line(shown)
+        super().__init__(required=False, max_length=LONGEST_ANSWER, initial=self.shown, **options)
 
     def clean(self, value: Any) -> str:
         """The exact answer; untouched it is the one that stood."""
         text = str(super().clean(value)).strip()
-        if text == self.shown:
+        if _in_one_line(text) == self.shown:
             return self.exact
         return self.kept(text) if text else ""
 
@@ -70,7 +73,7 @@ class Moment(Typed):
         )  # fmt: skip
 
     def kept(self, text: str) -> str:
-        """In UTC with a final Z; an hour that the clocks leave out is refused."""
+        """In UTC with a final Z; an hour that the clocks leave out or show twice is refused."""
         try:
             found = parse_datetime(text)
         except ValueError:
@@ -80,9 +83,11 @@ class Moment(Typed):
                 _now("“%(text)s” is no date with a time. Write it as 2026-11-22 14:30.")
                 % {"text": _short(text)}
             )
-        if found.tzinfo is not None:
-            return zulu(found) or ""
-        return zulu(self._placed(found)) or ""
+        # First as it is written: the first and the last day of the calendar have no other zone.
+        at = self._placed(found) if typed.is_of_our_time(found) and found.tzinfo is None else found
+        if not typed.is_of_our_time(at):
+            raise _out_of_time(text)
+        return zulu(at) or ""
 
     def _placed(self, wall: datetime) -> datetime:
         at = wall.replace(tzinfo=ZoneInfo(self.zone))
@@ -90,6 +95,15 @@ class Moment(Typed):
         if back.replace(tzinfo=None) != wall:
             raise forms.ValidationError(
                 _now("That night the clocks in %(zone)s leave this hour out.") % {"zone": self.zone}
+            )
+        again = at.replace(fold=1)
+        if at.utcoffset() != again.utcoffset():
+            raise forms.ValidationError(
+                _now(
+                    "That night the clocks in %(zone)s show this hour twice. Write it with its"
+                    " offset: %(first)s or %(second)s."
+                )
+                % {"zone": self.zone, "first": _exactly(at), "second": _exactly(again)}
             )
         return at
 
@@ -109,6 +123,8 @@ class Day(Typed):
     def kept(self, text: str) -> str:
         """As 2026-11-22."""
         on = typed.day(text)
+        if on is None and _is_other_day(text):
+            raise _out_of_time(text)
         if on is None:
             raise forms.ValidationError(
                 _now("“%(text)s” is no date. Write it as 2026-11-22.") % {"text": _short(text)}
@@ -143,8 +159,18 @@ class Choice(forms.ChoiceField):
 
     def __init__(self, *, exact: str, options: Mapping[str, str], **more: Any) -> None:
         """An empty choice leaves the field unanswered."""
-        offered = [("", _("choose one")), *options.items(), *_as_typed(exact, options)]
-        super().__init__(required=False, choices=offered, initial=exact, **more)
+        self.exact, other = exact, _as_typed(exact, options)
+        super().__init__(
+            required=False,
+            choices=[("", _("choose one")), *options.items(), *other],
+            initial=AS_TYPED if other else exact,
+            **more,
+        )
+
+    def clean(self, value: Any) -> str:
+        """The code, or what was typed before."""
+        chosen = str(super().clean(value))
+        return self.exact if chosen == AS_TYPED else chosen
 
 
 class Harms(forms.MultipleChoiceField):
@@ -154,20 +180,19 @@ class Harms(forms.MultipleChoiceField):
         """One box for each."""
         self.exact = exact
         codes = list(typed.harms(exact)) if exact else []
-        self.stands = codes if set(codes) <= set(options) else [exact]
+        self.stands = codes if set(codes) <= set(options) else [AS_TYPED]
         other = [] if self.stands is codes else _as_typed(exact, options)
         super().__init__(
             required=False, choices=[*options.items(), *other], initial=self.stands,
             widget=forms.CheckboxSelectMultiple, **more,
         )  # fmt: skip
-        self.other = {value for value, _words in other}
 
     def clean(self, value: Any) -> str:
         """The codes in a row; what stood in other words stands alone or not at all."""
         chosen = list(super().clean(value))
         if set(chosen) == set(self.stands):
             return self.exact
-        if self.other & set(chosen) and len(chosen) > 1:
+        if AS_TYPED in chosen and len(chosen) > 1:
             raise forms.ValidationError(
                 _now("Choose kinds of harm, or keep what was typed before, not both.")
             )
@@ -237,8 +262,31 @@ def _as_typed(exact: str, options: Mapping[str, str]) -> list[tuple[str, str]]:
     """What an early draft said in other words than the options, as one more of them."""
     if not exact or exact in options:
         return []
-    return [(exact, _now("as typed before: %(text)s") % {"text": _short(exact)})]
+    return [(AS_TYPED, _now("as typed before: %(text)s") % {"text": _short(exact)})]
 
 
 def _short(text: str) -> str:
     return Truncator(text).chars(80)
+
+
+def _in_one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _exactly(at: datetime) -> str:
+    return at.isoformat(timespec="minutes")
+
+
+def _is_other_day(text: str) -> bool:
+    try:
+        return bool(parse_date(text))
+    except ValueError:
+        return False
+
+
+def _out_of_time(text: str) -> forms.ValidationError:
+    """A date that nobody means."""
+    return forms.ValidationError(
+        _now("Expected a date between the years %(first)s and %(last)s, got “%(text)s”.")
+        % {"first": typed.FIRST_YEAR, "last": typed.LAST_YEAR, "text": _short(text)}
+    )

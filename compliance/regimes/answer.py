@@ -4,9 +4,9 @@ Answers are kept exactly: instants in ISO form with their zone, days as 2026-11-
 harm by their codes, yes and no as such.
 """
 
+import re
 from collections.abc import Callable, Iterable
-from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from datetime import UTC, date, datetime
 
 from compliance.phrase import Phrase
 from compliance.regimes.fields import RequiredField
@@ -23,6 +23,9 @@ EXPECTED: dict[FieldType, Phrase] = {
     FieldType.HARM: Phrase("kinds of harm of this regime"),
 }
 """What is expected of each type that does not take any text."""
+FIRST_YEAR, LAST_YEAR = 1900, 2200
+"""Outside them a date is a slip of the pen, and some have no time at all in another zone."""
+NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 
 
 def fits(asked: RequiredField, value: str, limbs: Iterable[LimbDefinition] = ()) -> bool:
@@ -50,28 +53,36 @@ def options(asked: RequiredField, limbs: Iterable[LimbDefinition] = ()) -> dict[
 
 
 def instant(value: str) -> datetime | None:
-    """The instant that a text is, if it is one and names its zone."""
+    """The instant that a text is, if it is one of our time and names its zone."""
     try:
         found = datetime.fromisoformat(value)
     except ValueError:
         return None
-    return found if found.tzinfo is not None else None
+    return found if found.tzinfo is not None and is_of_our_time(found) else None
 
 
 def day(value: str) -> date | None:
-    """The day that a text is, if it is one."""
+    """The day that a text is, if it is one of our time."""
     try:
-        return date.fromisoformat(value)
+        found = date.fromisoformat(value)
     except ValueError:
         return None
+    return found if is_of_our_time(found) else None
+
+
+def is_of_our_time(on: date) -> bool:
+    """Between the first and the last year that an answer may name; an instant as UTC has it."""
+    if isinstance(on, datetime) and on.tzinfo is not None:
+        try:
+            on = on.astimezone(UTC)
+        except OverflowError:
+            return False
+    return FIRST_YEAR <= on.year <= LAST_YEAR
 
 
 def is_number(value: str) -> bool:
-    """Digits, perhaps with a point and an exponent; nothing endless."""
-    try:
-        return Decimal(value).is_finite() and "_" not in value
-    except InvalidOperation:
-        return False
+    """Plain digits, perhaps with a point and an exponent; nothing around them."""
+    return NUMBER.fullmatch(value) is not None
 
 
 def harms(value: str) -> tuple[str, ...]:

@@ -98,9 +98,16 @@ def answer(
 def instants(exact: str, zone: str, *, has_seconds: bool = True) -> str:
     """The text with each instant as date and time in the zone."""
     return INSTANT.sub(
-        lambda found: moment(datetime.fromisoformat(found[0]), zone, has_seconds=has_seconds),
-        exact,
+        lambda found: _told(found[0], found[0], zone, has_seconds=has_seconds), exact
     )
+
+
+def _told(whole: str, at: str, zone: str, *, has_seconds: bool = False) -> str:
+    """What looks like an instant, in words; as it stands where no calendar has it."""
+    try:
+        return moment(datetime.fromisoformat(at), zone, has_seconds=has_seconds)
+    except (ValueError, OverflowError):
+        return whole
 
 
 def _line(line: str, zone: str) -> str:
@@ -173,6 +180,13 @@ def _value(name: str, value: Any) -> Any:
 
 def _times(name: str, value: str) -> str:
     if name in DAYS and DAY.fullmatch(value):
-        return day(date.fromisoformat(value))
-    told = WALL.sub(lambda found: moment(datetime.fromisoformat(found[1]), found[2]), value)
-    return WALL_UTC.sub(lambda found: moment(datetime.fromisoformat(f"{found[1]}Z")), told)
+        return _day_told(value)
+    told = WALL.sub(lambda found: _told(found[0], found[1], found[2]), value)
+    return WALL_UTC.sub(lambda found: _told(found[0], f"{found[1]}Z", ""), told)
+
+
+def _day_told(on: str) -> str:
+    try:
+        return day(date.fromisoformat(on))
+    except ValueError:
+        return on

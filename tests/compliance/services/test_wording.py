@@ -43,6 +43,30 @@ def test_what_is_no_instant_stays() -> None:
         assert wording.text(text, "UTC") == text
 
 
+@pytest.mark.parametrize(
+    "exact",
+    [
+        "9999-12-31T23:59:00Z",
+        "0001-01-01T00:00:00+01:00",
+        "2026-99-99T99:99:99Z",
+        "2026-11-22T10:00:00+99:99",
+        "٢٠٢٦-١١-٢٢T١٠:٠٠Z",
+    ],
+)
+def test_what_no_calendar_has_stays_as_it_stands(exact) -> None:
+    assert wording.text(exact, "Europe/Berlin") == exact
+    assert wording.text(f"{exact} detected", "Europe/Berlin") == f"{exact}: detected"
+    assert wording.moments(f"{exact} detected", "Europe/Berlin") == [(exact, "detected")]
+    assert wording.phrase(f"from {exact}") == f"from {exact}"
+    assert engine("since %(day)s", day="2026-99-99") == "since 2026-99-99"
+    wall = "2026-99-99 10:00 +0100 (Europe/Berlin)"
+    assert engine("from %(at)s", at=wall) == f"from {wall}"
+
+
+def test_every_kind_of_harm_has_its_words() -> None:
+    assert all(wording.text(each, "UTC") for each in Limb)
+
+
 def test_lines_that_begin_with_an_instant_are_a_dated_list() -> None:
     exact = f"{EXACT} detected\n2026-11-22T20:40:00Z rolled back to M 1.0.0"
     assert wording.moments(exact, "Europe/Berlin") == [
