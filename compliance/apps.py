@@ -12,5 +12,5 @@ class ComplianceConfig(AppConfig):
 
     @override
     def ready(self) -> None:
-        """Have the packs looked at before anything starts."""
+        """Have the packs among what commands check; a web process runs no checks."""
         from compliance import checks  # noqa: F401 - it registers itself

@@ -1,4 +1,8 @@
-"""What must hold before anything starts: the law's packs, and what joins them to other files."""
+"""What the framework's checks look at: the law's packs, and what joins them to other files.
+
+`manage.py check` runs them, and so does every command that checks before it works. A web process
+runs none: it meets a wrong pack on the first page that needs the packs.
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from compliance.forms.inventory import LONGEST, Lines, area, zone_field
 from compliance.hostile import one_line
-from compliance.services.authority_request import BASES
+from compliance.services.authority_request import bases
 from compliance.services.duty import Charge, Proof
 
 if TYPE_CHECKING:
@@ -252,7 +252,9 @@ class LetterForm(Charged):
     authority = forms.CharField(label=_("Authority"), max_length=200)
     reference = forms.CharField(label=_("Its reference"), max_length=120, required=False)
     basis = forms.ChoiceField(
-        label=_("Legal basis"), choices=[*BASES.items(), ("", _("another one"))], required=False
+        label=_("Legal basis"),
+        choices=lambda: [*bases().items(), ("", _("another one"))],
+        required=False,
     )
     other_basis = forms.CharField(label=_("Another legal basis"), max_length=200, required=False)
     zone = zone_field()

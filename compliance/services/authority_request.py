@@ -6,10 +6,11 @@ and to those they let in.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -29,14 +30,29 @@ from compliance.services import blob, digest, reminder, subject, wording
 from compliance.services.duty import Proof
 from compliance.states import AUTHORITY_REQUEST
 
+if TYPE_CHECKING:
+    from django.utils.functional import Promise
+
+    from compliance.regimes.schema import Regime
+
 CALENDAR = system("calendar")
 LONGEST = 10_000
 WAITING = ("open", "overdue")
 OPENED_TO_THEM = (Permission.AUTHORITY_READ, Permission.AUTHORITY_WORK)
-PACKS = {duty.id: pack for pack in load.standing() for duty in pack.calendar_duties if duty.inbound}
-"""Which standing pack times a request, by the duty that it sets going."""
-BASES = {name: gettext_lazy(pack.calendar_duty(name).inbound) for name, pack in PACKS.items()}
-"""Legal bases of which a pack knows the time to answer, by the pack's duty."""
+
+
+@functools.cache
+def packs() -> dict[str, Regime]:
+    """Which standing pack times a request, by the duty that it sets going."""
+    return {
+        duty.id: pack for pack in load.standing() for duty in pack.calendar_duties if duty.inbound
+    }
+
+
+@functools.cache
+def bases() -> dict[str, Promise]:
+    """Legal bases of which a pack knows the time to answer, by the pack's duty."""
+    return {name: gettext_lazy(pack.calendar_duty(name).inbound) for name, pack in packs().items()}
 
 
 class Suggested(NamedTuple):
@@ -68,13 +84,13 @@ def suggest(
     """When an answer on one of the known legal bases is due; none where the law names no time.
 
     Args:
-        basis: a key of `BASES`.
+        basis: a key of `bases()`.
         received_at: when the request came in.
         period_ends_at: the end of the period that the authority itself set, if it did.
     """
-    if basis not in BASES:
+    if basis not in packs():
         return None
-    pack = PACKS[basis]
+    pack = packs()[basis]
     anchors = {
         Milestone.AUTHORITY_REQUEST_RECEIVED: received_at,
         Milestone.CORRECTIVE_ORDER_RECEIVED: received_at,

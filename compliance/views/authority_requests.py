@@ -140,7 +140,7 @@ def _take_in(form: LetterForm, who: Actor) -> AuthorityRequest:
     law = asked.suggest(said["basis"], received_at=form.received, period_ends_at=last)
     # The authority may set less time than the law allows, and never more.
     dates = [each for each in (form.due_at, law.due if law else None) if each is not None]
-    basis = str(asked.BASES[said["basis"]]) if said["basis"] else said["other_basis"]
+    basis = str(asked.bases()[said["basis"]]) if said["basis"] else said["other_basis"]
     letter = asked.Letter(
         title=said["title"],
         authority=said["authority"],

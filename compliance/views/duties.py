@@ -124,7 +124,7 @@ CLOCKS = Table(
         Column("state", _("State"), value=_state, kind=Kind.BADGE, shown=False),
     ),
     filters=(
-        Filter("regime", _("Regime"), [(each.key, _(each.title)) for each in load.current()]),
+        Filter("regime", _("Regime"), lambda: [(each.key, _(each.title)) for each in load.current()]),
     ),
     search=("subject__label",),
     # The first is always empty here; with it PostgreSQL, too, reads the board's index in order.

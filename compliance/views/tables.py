@@ -109,9 +109,15 @@ class Filter:
 
     key: str
     label: Text
-    choices: Sequence[tuple[str, Text]]
+    choices: Sequence[tuple[str, Text]] | Callable[[], Sequence[tuple[str, Text]]]
+    """A function where they are read from files: a page asks for them, an import does not."""
     lookup: str = ""
     """The field to filter on; empty means the key."""
+
+    @property
+    def offered(self) -> Sequence[tuple[str, Text]]:
+        """The choices as they are now."""
+        return self.choices() if callable(self.choices) else self.choices
 
 
 @dataclass(frozen=True)
@@ -346,19 +352,19 @@ class Table:
         return [
             Chip(one.label, label, without(one, value, address))
             for one in self.filters
-            for value, label in one.choices
+            for value, label in one.offered
             if value in chosen_values(one, address)
         ]
 
     def _choice(self, one: Filter, address: Address) -> Choice:
         chosen = chosen_values(one, address)
-        options = [Option(value, label, value in chosen) for value, label in one.choices]
+        options = [Option(value, label, value in chosen) for value, label in one.offered]
         return Choice(self.prefix + one.key, one.label, options)
 
 
 def chosen_values(one: Filter, address: Address) -> list[str]:
     """The values of a filter that stand in the address and are among its choices."""
-    allowed = {value for value, _label in one.choices}
+    allowed = {value for value, _label in one.offered}
     return [value for value in address.get_all(one.key) if value in allowed]
 
 

@@ -133,6 +133,6 @@ def test_a_question_after_an_incident_has_the_hours_of_the_draft_guidance() -> N
 
 
 def test_every_basis_is_a_duty_of_a_standing_pack() -> None:
-    assert set(asked.BASES) == {
+    assert set(asked.bases()) == {
         "documents_handed_over", "commission_answered", "corrective_action", "authority_answered",
     }  # fmt: skip
