@@ -59,6 +59,11 @@ def regime_of(report: Report) -> Regime:
     return load.get(f"{report.regime}@{report.regime_version}")
 
 
+def is_pack_changed(report: Report) -> bool:
+    """Whether the pinned version has other bytes now than when the report began."""
+    return regime_of(report).digest != report.regime_sha256
+
+
 def stage_of(report: Report) -> Stage | None:
     """The pinned regime's stage."""
     return next((each for each in regime_of(report).stages if str(each.id) == report.stage), None)

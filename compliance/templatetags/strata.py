@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from compliance import clock, hostile
 from compliance.permissions import Permission
-from compliance.services import evidence, wording
+from compliance.services import evidence, report_reading, wording
 from compliance.views import shown
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from django.utils.safestring import SafeString
 
     from compliance.actors import Actor
+    from compliance.models import Report
 
 register = template.Library()
 
@@ -248,3 +249,9 @@ def clock_bar(shown: Any) -> ClockBar:
 def part(shown: Any, name: str) -> Any:
     """A named part of a mapping or of an object, or None."""
     return shown.get(name) if isinstance(shown, dict) else getattr(shown, name, None)
+
+
+@register.filter
+def is_pack_changed(report: Report) -> bool:
+    """Whether the pack that a report keeps was changed after it began."""
+    return report_reading.is_pack_changed(report)

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
+from compliance import queries
 from compliance.actors import require
 from compliance.permissions import Permission
 from compliance.phrase import Phrase
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
     from django.utils.functional import Promise
 
+    from compliance.actors import Actor
     from compliance.regimes.schema import GoldenCase, Regime, Stage
 
 STATUS_WORDS: dict[Status, tuple[Promise, str]] = {
@@ -120,7 +122,8 @@ def _row(regime: Regime) -> dict[str, Any]:
 @require_safe
 def regime(request: HttpRequest, key: str, version: str = "") -> HttpResponse:
     """One version of a regime, article by article, with how each statement was learnt."""
-    require(actor(request), Permission.REPORT_READ)
+    who = actor(request)
+    require(who, Permission.REPORT_READ)
     try:
         found = load.get(f"{key}@{version}" if version else key)
     except load.UnknownRegime as error:
@@ -128,6 +131,7 @@ def regime(request: HttpRequest, key: str, version: str = "") -> HttpResponse:
     before = _before(found)
     context = {
         "regime": found,
+        "is_changed": _is_changed(found, who),
         "status": status(found.status),
         "means": STATUS_MEANS[found.status],
         "evidence": law.EVIDENCE_WORDS[found.evidence],
@@ -151,6 +155,16 @@ def regime(request: HttpRequest, key: str, version: str = "") -> HttpResponse:
         "nav_current": "compliance:duties",
     }
     return page(request, "compliance/regime.html", context)
+
+
+def _is_changed(found: Regime, who: Actor) -> bool:
+    """Whether what the reader may see keeps this version with other bytes than it has now."""
+    return any(
+        rows.filter(regime=found.key, regime_version=found.version)
+        .exclude(regime_sha256__in=["", found.digest])
+        .exists()
+        for rows in (queries.reports_for(who), queries.clocks_for(who))
+    )
 
 
 def status(of: Status) -> Badge:

@@ -6,10 +6,12 @@ from html import unescape
 import pytest
 from django.urls import reverse
 
+from compliance.models import Report
 from compliance.regimes import load
 from compliance.regimes.counting import Kind
 from compliance.regimes.schema import BEYOND_PROPOSAL, Evidence
 from compliance.views import law, regimes
+from tests.compliance.papers import draft, make_incident
 
 pytestmark = pytest.mark.django_db
 
@@ -151,3 +153,16 @@ def test_every_kind_of_counting_and_evidence_has_words():
     assert set(regimes.STATUS_MEANS) == set(regimes.STATUS_WORDS)
     classes = {each.record_class for pack in load.regimes() for each in pack.retention}
     assert classes <= set(law.RECORD_WORDS)
+
+
+def test_a_pack_that_was_changed_after_the_report_began_is_named(rae, as_actor, client_as) -> None:
+    made = draft(make_incident(), by=as_actor(rae))
+    client = client_as(rae)
+    own = reverse("compliance:report", args=[made.uuid])
+    page = reverse("compliance:regime_version", args=[made.regime, made.regime_version])
+    assert "The pack was changed" not in client.get(own).content.decode()
+    assert "The pack was changed" not in client.get(page).content.decode()
+    Report.objects.filter(pk=made.pk).update(regime_sha256="0" * 64)
+    says = "The pack was changed after this report began; its fields are those of today."
+    assert says in client.get(own).content.decode()
+    assert "The pack was changed after a report or a clock" in client.get(page).content.decode()
