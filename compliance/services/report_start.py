@@ -283,7 +283,7 @@ def not_offered(report: Report, what: str) -> str:
         else _("“%(kind)s” is not offered: nobody found out whether the recipient knows one.")
     )
     told = [why % {"kind": in_words(KINDS[what])}]
-    if pack.offers(Report.What.FINAL_NON_REPORTABLE):
+    if what == Report.What.WITHDRAWAL and pack.offers(Report.What.FINAL_NON_REPORTABLE):
         told.append(
             _("Send a final report that finds the incident not reportable, with the reason.")
         )

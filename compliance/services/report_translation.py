@@ -28,11 +28,15 @@ def purpose(language: str) -> str:
 
 
 def to_translate(report: Report) -> dict[str, dict[str, str]]:
-    """The free text of the revision that stands, by field and part; what is blank is left out."""
+    """The free text of the revision that stands, by field and part.
+
+    What is blank is left out, and what is kept back from the paper.
+    """
     found = {}
     for asked, said in answers(report):
         parts = {part: _text(part, said) for part in PARTS}
-        if said["status"] not in {FieldStatus.MISSING, FieldStatus.NOT_NEEDED}:
+        is_said = said["status"] not in {FieldStatus.MISSING, FieldStatus.NOT_NEEDED}
+        if is_said and not asked.is_kept_back:
             found[asked.id] = {part: text for part, text in parts.items() if text}
     return {name: parts for name, parts in found.items() if parts}
 

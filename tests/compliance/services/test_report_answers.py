@@ -10,7 +10,7 @@ from compliance.clock import now
 from compliance.machines import TransitionRefused
 from compliance.models import Report, Revision
 from compliance.regimes.terms import ReportKind, UnknownPolicy
-from compliance.services import deadline, release_watch, report
+from compliance.services import deadline, release_watch, report, report_translation
 from compliance.services.report_answers import MAY_STAND
 from tests.compliance.papers import answered, draft, facts_known, make_incident, serious
 from tests.compliance.services.test_report_stages import high_risk, in_2028, sent  # noqa: F401
@@ -118,6 +118,7 @@ def test_what_is_kept_back_is_on_record_and_in_no_paper(rae, as_actor) -> None:
     assert "awareness" in {each.id for each in report.fields_of(made)}
     assert "awareness" not in {each["id"] for each in report.content(made)["fields"]}
     assert standing(made, "awareness")["status"] == "value"
+    assert "awareness" not in report_translation.to_translate(made)
 
 
 def test_taking_an_offered_report_leaves_open_what_must_be_answered(rae, as_actor, made) -> None:
@@ -144,8 +145,10 @@ def test_no_withdrawal_where_the_form_knows_none_and_what_to_do_instead(
         TransitionRefused, match=r"the recipient's form knows none.* not reportable"
     ):
         report.follow(made, "withdrawal", note="wrong system", by=by)
-    with pytest.raises(TransitionRefused, match=r"Intermediate report.*is not offered"):
+    with pytest.raises(TransitionRefused, match=r"Intermediate report.*is not offered") as refused:
         report.follow(made, "intermediate", note="news", by=by)
+    assert "not reportable" not in str(refused.value)
+    assert "replaced by a correction" in str(refused.value)
     made.refresh_from_db()
     assert made.state == "acknowledged"
 
