@@ -96,8 +96,7 @@ def waiver_context(found: Waiver, who: Actor) -> dict[str, Any]:
     """Everything the page of one waiver shows."""
     request = found.approval
     given = list(request.approvals.select_related("person").order_by("id")) if request else []
-    is_asked = found.state == "asked" and request is not None
-    why_not = approval.why_not_second(request, who) if is_asked else ""
+    why_not = approval.why_not_second(request, who) if request and found.state == "asked" else ""
     may_grant = "grant" in WAIVER.verbs(found, who) and not why_not
     reason: dict[str, Any] = next(
         (r for r in found.decision.reasons if r["criterion"] == found.criterion), {}
