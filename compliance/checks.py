@@ -1,7 +1,7 @@
 """What the framework's checks look at: the law's packs, and what joins them to other files.
 
-`manage.py check` runs them, and so does every command that checks before it works. A web process
-runs none: it meets a wrong pack on the first page that needs the packs.
+`manage.py check --tag regimes` runs them alone, and commands that check before they work run them
+with the others. A web process runs none: it meets a wrong pack where it first reads the packs.
 """
 
 from __future__ import annotations
