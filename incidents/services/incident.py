@@ -248,7 +248,7 @@ def classify(
         counted,
         states=concerned,
         learnt_at=learnt,
-        reason=general,
+        reason=why.laws or general,
         by=by,
     )
     report.start_due(incident, knowledge.of(incident), by=by)
