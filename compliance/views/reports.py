@@ -73,7 +73,9 @@ REPORTS = Table(
             choices=[(key, state.label) for key, state in REPORT.states.items()],
         ),
         Filter(
-            "regime", _("Regime"), choices=[(each.key, _(each.title)) for each in load.current()]
+            "regime",
+            _("Regime"),
+            choices=lambda: [(each.key, _(each.title)) for each in load.current()],
         ),
     ),
     search=("title", "regime", "recipient"),

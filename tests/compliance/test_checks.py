@@ -45,7 +45,7 @@ import compliance.services.authority_request
 import compliance.views.authority_requests
 import compliance.views.duties
 
-execute_from_command_line(["manage.py", "check", "--tag", "regimes"])
+execute_from_command_line(["manage.py", "check"])
 """
 
 
